@@ -1,0 +1,1 @@
+//! Watershed's benchmarks and side-by-side runs.

@@ -1,0 +1,155 @@
+//! Operators: what their descriptor says before the start, and how they work on batches and epochs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+
+use super::{Collector, Node, Ports};
+use crate::epoch::{Epoch, Partition, Port};
+use crate::error::Result;
+use crate::fault::{Fault, Faults};
+use crate::state::StateStore;
+use crate::stream::Stream;
+use crate::time::{TimeSpan, Timestamp, Watermark};
+
+/// What a graph file says of an operator.
+#[typetag::serde]
+pub trait OperatorSpec: Node + Debug + Send + Sync {
+    /// The node's ports.
+    fn ports(&self) -> Ports {
+        Ports::PLAIN
+    }
+
+    /// What the operator makes of its inputs: pure, opens nothing, finds every fault it can. `inputs` holds one list per
+    /// input port with one stream per edge, in the order of the edges.
+    fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults>;
+
+    /// Builds the running operator, once per node, after the whole graph has been checked. `inputs` are the streams that
+    /// [`signature`](Self::signature) accepted.
+    fn build(&self, inputs: &[Vec<Stream>], cx: &BuildContext) -> Result<Operator, Faults>;
+}
+
+/// What an operator may know when it is built.
+#[derive(Clone, Debug)]
+pub struct BuildContext {
+    /// The node's name.
+    pub node: Arc<str>,
+    /// The most rows a batch should hold.
+    pub batch_rows: usize,
+}
+
+/// What an operator makes of its inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// One stream per output port.
+    pub outputs: Vec<Stream>,
+    /// How exchanged rows must be grouped; [`Distribution::Any`] for a stateless operator.
+    pub distribution: Distribution,
+    /// For a watermark node: how far the watermark stays behind the newest event time.
+    pub watermark: Option<TimeSpan>,
+    /// Whether a watermark that moved calls for an epoch even without input.
+    pub wakes: bool,
+    /// What the operator keeps from epoch to epoch.
+    pub state: StateNeed,
+    /// What the author should know; nothing here stops the graph.
+    pub warnings: Vec<Fault>,
+}
+
+impl Signature {
+    /// A stateless operator with these outputs.
+    pub fn stateless(outputs: Vec<Stream>) -> Self {
+        Self {
+            outputs,
+            distribution: Distribution::Any,
+            watermark: None,
+            wakes: false,
+            state: StateNeed::None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// How the rows that reach a stateful operator must be grouped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// As they come: no exchange.
+    Any,
+    /// Rows that are equal in these columns (of the rows *exchanged*) reach the same partition.
+    Hash(Vec<usize>),
+    /// All rows reach the one partition.
+    Single,
+}
+
+/// What an operator keeps from epoch to epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateNeed {
+    /// Nothing.
+    None,
+    /// State that a watermark or a fixed size bounds.
+    Bounded,
+    /// State that grows with the number of keys for ever.
+    Unbounded,
+}
+
+/// A running operator.
+#[derive(Clone)]
+pub enum Operator {
+    /// Works on each batch alone.
+    Stateless(Arc<dyn Stateless>),
+    /// Works on the rows of an epoch, per partition of its keys.
+    Stateful(Arc<dyn Stateful>),
+}
+
+/// An operator that works on each batch alone. Its answer may not depend on how rows are cut into batches.
+pub trait Stateless: Send + Sync {
+    /// Turns one batch into output.
+    fn process(&self, batch: RecordBatch, cx: &EpochContext, out: &mut Collector) -> Result<()>;
+}
+
+/// An operator that sees the rows of an epoch partition by partition. All that must survive the epoch goes into `state`:
+/// a replay of the epoch on the earlier version of the state must give the same answer.
+pub trait Stateful: Send + Sync {
+    /// Work on the rows before they are regrouped by key: a partial aggregate, a late filter. One is made per split and
+    /// epoch. Without it, the rows are exchanged as they are.
+    fn before_exchange(&self) -> Option<Box<dyn BeforeExchange>> {
+        None
+    }
+
+    /// Runs one epoch of one partition, once, also when there is no input. Batches of equal input come in the same
+    /// order whatever the number of threads.
+    fn run(&self, input: EpochInput, state: &mut StateStore, cx: &EpochContext, out: &mut Collector) -> Result<()>;
+}
+
+/// What a stateful operator does with the rows of one split before the exchange. What it passes on goes to
+/// [`Collector::exchange`]; what it [emits](Collector::emit) leaves by the node's ports (rows that came too late).
+/// It sees the rows of a split in order, and its answer may not depend on how they are cut into batches.
+pub trait BeforeExchange: Send {
+    /// Takes a batch that arrived at an input port.
+    fn process(&mut self, port: Port, batch: RecordBatch, cx: &EpochContext, out: &mut Collector) -> Result<()>;
+
+    /// The split is at its end.
+    fn finish(self: Box<Self>, cx: &EpochContext, out: &mut Collector) -> Result<()>;
+}
+
+/// The rows of an epoch for one partition: per input port the batches, in order.
+#[derive(Debug, Default)]
+pub struct EpochInput {
+    /// Batches in the order in which they are to be taken.
+    pub batches: Vec<(Port, RecordBatch)>,
+}
+
+/// What an operator may know of the epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochContext {
+    /// The epoch's number.
+    pub epoch: Epoch,
+    /// Which partition of the keys this is; before the exchange, 0.
+    pub partition: Partition,
+    /// The epoch's processing time: the same on a replay.
+    pub processing_time: Timestamp,
+    /// Rows at or before it are late: what the node's watermark was in the epoch before.
+    pub late: Watermark,
+    /// State at or before it is closed and evicted: the node's watermark in this epoch.
+    pub evict: Watermark,
+}

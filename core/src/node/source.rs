@@ -1,0 +1,109 @@
+//! Sources: ranges of offsets, and splits that read the same rows of a range as often as asked.
+
+use std::fmt::Debug;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+use super::{Node, OpenContext};
+use crate::error::Result;
+use crate::fault::Faults;
+
+/// What a graph file says of a source. Its one output port is `out`.
+#[typetag::serde]
+pub trait SourceSpec: Node + Debug + Send + Sync {
+    /// The columns as far as the text says them. Opens nothing.
+    fn schema(&self) -> Result<SourceSchema, Faults>;
+
+    /// Looks at the data for columns that were not declared. Called before a run, never by `check`.
+    fn infer_schema(&self) -> Result<SchemaRef>;
+
+    /// Whether the same offsets give the same rows again after a restart.
+    fn replayable(&self) -> bool;
+
+    /// Opens the source. `schema` is what was declared or inferred.
+    fn open(&self, schema: SchemaRef, cx: &OpenContext) -> Result<Box<dyn Source>>;
+}
+
+/// What is known of a source's columns before it is opened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceSchema {
+    /// They are declared.
+    Declared(SchemaRef),
+    /// They are found by looking at the data.
+    Inferred,
+}
+
+/// A place in a source, in the source's own terms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Offset(pub serde_json::Value);
+
+/// What one epoch reads of a source: after `start`, up to and including `end`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OffsetRange {
+    /// Where the epoch before stopped; [`Offset::default`] at the beginning.
+    pub start: Offset,
+    /// Where this epoch stops.
+    pub end: Offset,
+    /// All that the source needs to read these very rows again, such as a list of files.
+    pub detail: serde_json::Value,
+    /// How much that is, in the unit of [`Source::remaining`]; 0 when unknown.
+    pub size: u64,
+}
+
+/// How much may be taken for one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// As much as the source's own options allow for one epoch.
+    Epoch,
+    /// All there is (trigger `Once`).
+    Everything,
+}
+
+/// What a source has to offer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Available {
+    /// Rows for an epoch.
+    Range(OffsetRange),
+    /// Nothing at present.
+    Nothing,
+    /// Nothing ever again.
+    Finished,
+}
+
+/// An open source. Only the driver thread calls it; splits are read by the intake threads.
+pub trait Source: Send {
+    /// From now on offers nothing that is not there already (trigger `AvailableNow`). A source that cannot tell what is
+    /// there, such as a pipe, goes on to its end.
+    fn freeze(&mut self) -> Result<()>;
+
+    /// What there is after `after`, at most `limit`. Does not wait for more to come.
+    fn available(&mut self, after: &Offset, limit: Limit) -> Result<Available>;
+
+    /// How much is left after `after`, for a progress bar: in bytes, rows or files, as [`OffsetRange::size`] counts.
+    /// `None` when unknown.
+    fn remaining(&self, after: &Offset) -> Option<u64>;
+
+    /// The pieces of `range`, in the order in which their rows count as arriving. Equal ranges give equal pieces.
+    fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>>;
+
+    /// Nothing up to `offset` will be asked for again.
+    fn release(&mut self, offset: &Offset) -> Result<()>;
+}
+
+/// A piece of a range that one thread reads.
+pub trait Split: Send {
+    /// Reads all rows in order. Stops with the error that `out` gives when the run stops.
+    fn read(self: Box<Self>, out: &mut dyn RowOutput) -> Result<()>;
+}
+
+/// Where a split puts its rows.
+pub trait RowOutput {
+    /// Hands on a batch; waits while the engine is busy.
+    fn push(&mut self, batch: RecordBatch) -> Result<()>;
+
+    /// Counts records that could not be read and were dropped or kept as text.
+    fn count_bad_records(&mut self, records: u64);
+}

@@ -1,0 +1,1 @@
+//! Watershed's graph files: from RON text to a checked plan.

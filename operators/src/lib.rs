@@ -1,0 +1,1 @@
+//! Watershed's built-in operators.

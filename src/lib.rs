@@ -1,0 +1,1 @@
+//! Watershed: event-time stream processing from a RON file.

@@ -1,0 +1,2 @@
+//! The `watershed` command.
+fn main() {}
