@@ -57,7 +57,15 @@ pub struct Fault {
 impl Fault {
     /// An error about the whole node.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), path: Vec::new(), within: None, label: None, help: None }
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            path: Vec::new(),
+            within: None,
+            label: None,
+            help: None,
+        }
     }
 
     /// A warning about the whole node.

@@ -159,7 +159,11 @@ impl<'a> Parser<'a> {
     fn expect(&mut self, wanted: char) -> Result<(), Fault> {
         let (bytes, seen) = self.seen();
         if !self.rest().starts_with(wanted) {
-            return Err(Self::fault(bytes, format!("bad schema: expected `{wanted}` but found {seen}"), "columns are written as `name TYPE, name TYPE`"));
+            return Err(Self::fault(
+                bytes,
+                format!("bad schema: expected `{wanted}` but found {seen}"),
+                "columns are written as `name TYPE, name TYPE`",
+            ));
         }
         self.at += wanted.len_utf8();
         Ok(())
@@ -187,7 +191,11 @@ impl<'a> Parser<'a> {
             loop {
                 let rest = self.rest();
                 let Some(length) = rest.find('`') else {
-                    return Err(Self::fault(bytes.start..self.text.len(), "bad schema: the backtick is never closed".to_owned(), ""));
+                    return Err(Self::fault(
+                        bytes.start..self.text.len(),
+                        "bad schema: the backtick is never closed".to_owned(),
+                        "",
+                    ));
                 };
                 name.push_str(&rest[..length]);
                 self.at += length + 1;
@@ -200,7 +208,11 @@ impl<'a> Parser<'a> {
         }
         let name = self.word();
         if name.is_empty() {
-            return Err(Self::fault(bytes, format!("bad schema: expected a column's name but found {seen}"), "columns are written as `name TYPE, name TYPE`; a name that is not a plain word stands in backticks"));
+            return Err(Self::fault(
+                bytes,
+                format!("bad schema: expected a column's name but found {seen}"),
+                "columns are written as `name TYPE, name TYPE`; a name that is not a plain word stands in backticks",
+            ));
         }
         Ok(name.to_owned())
     }
@@ -247,7 +259,10 @@ impl<'a> Parser<'a> {
             }
             _ => {
                 let known: Vec<&str> = SIMPLE.iter().map(|(name, _)| *name).collect();
-                let help = format!("types are {}, DECIMAL(precision, scale), ARRAY<type> and STRUCT<name: type, …>", known.join(", "));
+                let help = format!(
+                    "types are {}, DECIMAL(precision, scale), ARRAY<type> and STRUCT<name: type, …>",
+                    known.join(", ")
+                );
                 Err(Self::fault(bytes, format!("bad schema: {seen} is not a type"), &help))
             }
         }
@@ -263,8 +278,14 @@ impl<'a> Parser<'a> {
         let end = self.at;
         self.expect(')')?;
         match (precision, scale) {
-            (Some(precision), Some(scale)) if scale.unsigned_abs() <= precision => Ok(DataType::Decimal128(precision, scale)),
-            _ => Err(Self::fault(start..end, "bad schema: a decimal has 1 to 38 digits, and a scale of no more".to_owned(), "")),
+            (Some(precision), Some(scale)) if scale.unsigned_abs() <= precision => {
+                Ok(DataType::Decimal128(precision, scale))
+            }
+            _ => Err(Self::fault(
+                start..end,
+                "bad schema: a decimal has 1 to 38 digits, and a scale of no more".to_owned(),
+                "",
+            )),
         }
     }
 }

@@ -17,8 +17,10 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The earliest instant.
     pub const MIN: Self = Self(i64::MIN);
-    /// The end of time: what [`AtEnd::Flush`](crate::plan::AtEnd) moves watermarks to.
+    /// Later than every instant that a row or a watermark can have.
     pub const MAX: Self = Self(i64::MAX);
+    /// The end of time: what [`AtEnd::Flush`](crate::plan::AtEnd) moves watermarks to.
+    pub const END: Self = Self(i64::MAX - 1);
 
     /// The instant `micros` microseconds after 1970.
     pub const fn from_micros(micros: i64) -> Self {
@@ -53,7 +55,7 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
             Ok(instant) => write!(f, "{instant}"),
-            Err(_) if *self == Self::MAX => f.write_str("the end of time"),
+            Err(_) if *self >= Self::END => f.write_str("the end of time"),
             Err(_) => write!(f, "{} µs", self.0),
         }
     }
@@ -132,8 +134,8 @@ impl FromStr for TimeSpan {
         let duration = humantime::parse_duration(length).map_err(|cause| {
             format!("bad duration `{text}`: {cause}; write it as `10 minutes`, `1.5s` or `2 hours 30 minutes`")
         })?;
-        let micros =
-            i64::try_from(duration.as_micros()).map_err(|_| format!("bad duration `{text}`: longer than 292,000 years"))?;
+        let micros = i64::try_from(duration.as_micros())
+            .map_err(|_| format!("bad duration `{text}`: longer than 292,000 years"))?;
         Ok(Self(sign * micros))
     }
 }
@@ -229,9 +231,13 @@ mod tests {
 
     #[test]
     fn durations_read_as_people_write_them() {
-        for (text, micros) in
-            [("10 minutes", 600_000_000), ("1.5s", 1_500_000), ("2 hours 30 minutes", 9_000_000_000), ("-3 seconds", -3_000_000), ("0 seconds", 0)]
-        {
+        for (text, micros) in [
+            ("10 minutes", 600_000_000),
+            ("1.5s", 1_500_000),
+            ("2 hours 30 minutes", 9_000_000_000),
+            ("-3 seconds", -3_000_000),
+            ("0 seconds", 0),
+        ] {
             assert_eq!(text.parse::<TimeSpan>(), Ok(TimeSpan::from_micros(micros)), "{text}");
         }
         let error = "10 minuts".parse::<TimeSpan>().expect_err("not a unit");

@@ -19,7 +19,7 @@ pub struct LateCount {
 #[derive(Debug, Default)]
 pub struct Collector {
     emitted: Vec<(Port, RecordBatch)>,
-    exchanged: Vec<RecordBatch>,
+    exchanged: Vec<(Port, RecordBatch)>,
     newest: Watermark,
     late: LateCount,
 }
@@ -32,10 +32,11 @@ impl Collector {
         }
     }
 
-    /// Hands `batch` to the node's own partitions: for [`BeforeExchange`](crate::node::BeforeExchange) only.
-    pub fn exchange(&mut self, batch: RecordBatch) {
+    /// Hands `batch`, as input of `port`, to the node's own partitions: for
+    /// [`BeforeExchange`](crate::node::BeforeExchange) only.
+    pub fn exchange(&mut self, port: Port, batch: RecordBatch) {
         if batch.num_rows() > 0 {
-            self.exchanged.push(batch);
+            self.exchanged.push((port, batch));
         }
     }
 
@@ -56,7 +57,7 @@ impl Collector {
     }
 
     /// Takes the batches for the node's own partitions.
-    pub fn take_exchanged(&mut self) -> Vec<RecordBatch> {
+    pub fn take_exchanged(&mut self) -> Vec<(Port, RecordBatch)> {
         std::mem::take(&mut self.exchanged)
     }
 

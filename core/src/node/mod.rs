@@ -12,12 +12,12 @@ mod source;
 
 pub use collector::{Collector, LateCount};
 pub use operator::{
-    BeforeExchange, BuildContext, Distribution, EpochContext, EpochInput, Operator, OperatorSpec, Signature, StateNeed, Stateful,
-    Stateless,
+    BeforeExchange, BuildContext, Distribution, EpochContext, EpochInput, Operator, OperatorSpec, Signature, StateNeed,
+    Stateful, Stateless,
 };
-pub use registry::{Kind, Node, NodeEntry, Ports, entries};
 #[doc(hidden)]
 pub use registry::Registered;
+pub use registry::{Kind, Node, NodeEntry, Ports, entries};
 pub use sink::{Delivery, Part, Receipt, Sink, SinkSpec};
 pub use source::{Available, Limit, Offset, OffsetRange, RowOutput, Source, SourceSchema, SourceSpec, Split};
 

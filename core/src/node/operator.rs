@@ -9,7 +9,7 @@ use super::{Collector, Node, Ports};
 use crate::epoch::{Epoch, Partition, Port};
 use crate::error::Result;
 use crate::fault::{Fault, Faults};
-use crate::state::StateStore;
+use crate::state::{StateStore, TableSchema};
 use crate::stream::Stream;
 use crate::time::{TimeSpan, Timestamp, Watermark};
 
@@ -110,6 +110,9 @@ pub trait Stateless: Send + Sync {
 /// An operator that sees the rows of an epoch partition by partition. All that must survive the epoch goes into `state`:
 /// a replay of the epoch on the earlier version of the state must give the same answer.
 pub trait Stateful: Send + Sync {
+    /// The tables kept from epoch to epoch; none for an operator that only needs an epoch's rows together.
+    fn tables(&self) -> Vec<TableSchema>;
+
     /// Work on the rows before they are regrouped by key: a partial aggregate, a late filter. One is made per split and
     /// epoch. Without it, the rows are exchanged as they are.
     fn before_exchange(&self) -> Option<Box<dyn BeforeExchange>> {

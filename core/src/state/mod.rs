@@ -1,6 +1,7 @@
 //! The one place where anything lives that must survive an epoch.
 //!
-//! A [`StateStore`] belongs to one node and partition. It is a map `slot -> key -> row`. A [`Slot`] is an event time
+//! A [`StateStore`] belongs to one node and partition and holds the tables its operator declared, each a map
+//! `slot -> key -> row`. A [`Slot`] is an event time
 //! (a window's end, a deadline) or [`Slot::NEVER`]; when the watermark passes it, the whole slot is dropped without a look
 //! at its rows. Rows are Arrow columns in immutable segments, one per epoch and slot that was written; a segment with its
 //! keys is exactly what changed in the epoch.
@@ -8,7 +9,7 @@
 //! ```text
 //! slot ──▶ keys: key bytes ──▶ id        (Interner)
 //!          place: id ──▶ segment, row
-//!          segments: [Arc<RecordBatch>]   key columns, then value columns
+//!          segments: [RecordBatch]   key columns, then value columns
 //! ```
 //!
 //! Writes of an epoch are visible to its later reads, and undone unless the epoch is committed.
@@ -16,7 +17,8 @@
 mod interner;
 mod slot;
 mod store;
+mod table;
 
 pub use interner::Interner;
 pub use slot::Slot;
-pub use store::{Groups, StateStore};
+pub use store::{Gathered, Groups, StateStore, StateTable, TableSchema};
