@@ -54,6 +54,9 @@ const SIMPLE: &[(&str, DataType)] = &[
     ("TIMESTAMP", TIMESTAMP),
 ];
 
+/// How deep types may be nested.
+const DEEPEST: usize = 32;
+
 /// Other names for the same types.
 const ALIASES: &[(&str, &str)] = &[
     ("BOOL", "BOOLEAN"),
@@ -68,7 +71,7 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// Reads a schema.
 pub fn parse_ddl(text: &str) -> Result<SchemaRef, Fault> {
-    let mut parser = Parser { text, at: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0 };
     let mut fields: Vec<Field> = Vec::new();
     loop {
         let start = parser.skip_blank();
@@ -128,6 +131,7 @@ fn is_word(c: char) -> bool {
 struct Parser<'a> {
     text: &'a str,
     at: usize,
+    depth: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -240,7 +244,11 @@ impl<'a> Parser<'a> {
         if let Some((_, simple)) = SIMPLE.iter().find(|(name, _)| *name == word) {
             return Ok(simple.clone());
         }
-        match word {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Self::fault(bytes, format!("bad schema: types are nested more than {DEEPEST} deep"), ""));
+        }
+        let data_type = match word {
             "DECIMAL" => self.decimal(),
             "ARRAY" => {
                 self.expect('<')?;
@@ -265,7 +273,9 @@ impl<'a> Parser<'a> {
                 );
                 Err(Self::fault(bytes, format!("bad schema: {seen} is not a type"), &help))
             }
-        }
+        };
+        self.depth -= 1;
+        data_type
     }
 
     fn decimal(&mut self) -> Result<DataType, Fault> {
@@ -312,6 +322,7 @@ mod tests {
             ("a INT,", 6..6, "expected a column's name but found the end"),
             ("", 0..0, "expected a column's name"),
             ("a DECIMAL(99)", 10..12, "1 to 38 digits"),
+            (&format!("a {}", "ARRAY<".repeat(50_000)), 194..199, "nested more than 32 deep"),
         ] {
             let fault = parse_ddl(text).expect_err(text);
             assert_eq!(fault.within, Some(place), "{text}");

@@ -71,16 +71,39 @@ impl FromStr for Timestamp {
     }
 }
 
+/// As RFC 3339 text where a calendar has the instant, else as microseconds.
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(instant) => serializer.collect_str(&instant),
+            Err(_) => serializer.serialize_i64(self.0),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        struct TextOrMicros;
+        impl de::Visitor<'_> for TextOrMicros {
+            type Value = Timestamp;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an instant such as \"2015-02-24T10:00:00Z\", or microseconds")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Timestamp, E> {
+                Ok(Timestamp(micros))
+            }
+
+            fn visit_u64<E: de::Error>(self, micros: u64) -> Result<Timestamp, E> {
+                i64::try_from(micros).map(Timestamp).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(TextOrMicros)
     }
 }
 
@@ -249,6 +272,15 @@ mod tests {
         for text in ["10m", "-3s", "1h 30m", "1s 500ms"] {
             let span: TimeSpan = text.parse().expect("a duration");
             assert_eq!(span.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn every_instant_survives_being_written_and_read() {
+        for micros in [0, -1, 1_424_686_733_090_638, i64::MIN, i64::MAX - 1] {
+            let time = Timestamp::from_micros(micros);
+            let text = serde_json::to_string(&time).expect("an instant can be written");
+            assert_eq!(serde_json::from_str::<Timestamp>(&text).expect(&text), time, "{text}");
         }
     }
 

@@ -129,3 +129,60 @@ proptest! {
         }
     }
 }
+
+/// Enough keys and epochs that segments are joined and forgotten keys are given back.
+#[test]
+fn compaction_changes_nothing() {
+    let schema = TableSchema {
+        name: "t",
+        keys: vec![Field::new("k", DataType::Int64, true)].into(),
+        values: vec![Field::new("v", DataType::Int64, true)].into(),
+    };
+    let mut store = StateStore::new(vec![schema]);
+    let mut model: BTreeMap<i64, i64> = BTreeMap::new();
+    let mut most_memory = 0;
+    for epoch in 0..200_i64 {
+        let table = store.table(0);
+        let keys: Vec<i64> = (0..500).map(|key| (key * 7 + epoch * 40) % 6_000).collect();
+        let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(keys.clone()))];
+        let groups = table.group(Slot::NEVER, &columns, keys.len()).expect("keys");
+        let values: Vec<i64> = keys.iter().map(|key| key * 1_000 + epoch).collect();
+        table.upsert(&groups, vec![Arc::new(Int64Array::from(values.clone()))]).expect("values");
+        let old: Vec<i64> = model.keys().copied().filter(|key| key % 11 == epoch % 11).collect();
+        let columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(old.clone()))];
+        let gone = table.group(Slot::NEVER, &columns, old.len()).expect("keys");
+        let in_both = |key: &i64| keys.contains(key);
+        let removed: Vec<bool> = old.iter().map(|key| !in_both(key)).collect();
+        table.remove(&gone, &removed);
+        model.retain(|key, _| key % 11 != epoch % 11 || in_both(key));
+        model.extend(keys.into_iter().zip(values));
+        if epoch % 5 == 4 {
+            let before = contents_of(&mut store);
+            store.table(0).drop_slots(Watermark(Some(Timestamp::END)));
+            store.roll_back();
+            assert_ne!(contents_of(&mut store), before, "the epochs since the last commit are undone");
+            return_to(&mut store, &before);
+        }
+        store.commit().expect("commit");
+        assert_eq!(contents_of(&mut store), model, "epoch {epoch}");
+        most_memory = most_memory.max(store.memory());
+    }
+    assert!(most_memory < 3_000_000, "{most_memory} bytes for {} rows", model.len());
+}
+
+fn contents_of(store: &mut StateStore) -> BTreeMap<i64, i64> {
+    let rows = store.table(0).scan(Slot::NEVER).expect("a scan");
+    let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
+    column(0).into_iter().zip(column(1)).collect()
+}
+
+/// Brings the store to `wanted` again, as a replay would.
+fn return_to(store: &mut StateStore, wanted: &BTreeMap<i64, i64>) {
+    let table = store.table(0);
+    let have = table.scan(Slot::NEVER).expect("a scan");
+    let groups = table.group(Slot::NEVER, &have.columns()[..1], have.num_rows()).expect("keys");
+    table.remove(&groups, &vec![true; groups.len()]);
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(wanted.keys().copied()));
+    let groups = table.group(Slot::NEVER, &[keys], wanted.len()).expect("keys");
+    table.upsert(&groups, vec![Arc::new(Int64Array::from_iter_values(wanted.values().copied()))]).expect("values");
+}

@@ -1,6 +1,7 @@
 //! One epoch's work: rows in, lanes, exchanges, partitions, staged output.
 
 use arrow::array::RecordBatch;
+use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::error::EngineError;
@@ -43,11 +44,13 @@ impl SplitLane {
     }
 }
 
-/// Takes all rows of the epoch in, in rounds: whatever has arrived is worked on in parallel, a lane by one thread.
+/// Takes all rows of the epoch in, in rounds: whatever has arrived is worked on in parallel, a lane by one thread. The driver
+/// waits for rows; the pool never does.
 pub(super) fn take_in(
     reading: &Reading,
     lanes: &mut [SplitLane],
     run: &EpochRun<'_>,
+    pool: &ThreadPool,
 ) -> Result<LaneOutput, EngineError> {
     let mut open = lanes.len();
     while open > 0 {
@@ -73,7 +76,8 @@ pub(super) fn take_in(
         let ready = |lane: &&mut SplitLane| !lane.waiting.is_empty() || (lane.ended && lane.output.is_none());
         let ready: Vec<&mut SplitLane> = lanes.iter_mut().filter(ready).collect();
         // Collected in the order of lanes, so that the first failure is the same whatever the threads.
-        let done: Vec<Result<(), EngineError>> = ready.into_par_iter().map(|lane| lane.work(run)).collect();
+        let done: Vec<Result<(), EngineError>> =
+            pool.install(|| ready.into_par_iter().map(|lane| lane.work(run)).collect());
         done.into_iter().collect::<Result<(), _>>()?;
     }
     let mut all = LaneOutput::new(run.topology.nodes.len());

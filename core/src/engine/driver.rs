@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::node::{Available, Limit, Offset, OffsetRange, OpenContext, Receipt, Sink, Source};
 use crate::plan::{AtEnd, Plan, Role, RunOptions, Trigger};
 use crate::state::StateStore;
-use crate::time::{Clock, Watermark};
+use crate::time::{Clock, TimeSpan, Timestamp, Watermark};
 
 /// How long the driver waits before it asks idle sources again.
 const IDLE: Duration = Duration::from_millis(10);
@@ -38,7 +38,8 @@ pub struct Engine {
     watermarks: Watermarks,
     log: EpochLog,
     next: Epoch,
-    ahead: Option<Planned>,
+    /// The next epoch's input, or why it could not be planned: that is for the next epoch to tell.
+    ahead: Option<Result<Planned, EngineError>>,
     flushed: bool,
     failed: bool,
     pool: ThreadPool,
@@ -50,8 +51,22 @@ pub struct Engine {
 struct OpenSource {
     node: NodeId,
     source: Box<dyn Source>,
-    taken: Offset,
-    finished: bool,
+    /// Up to here rows are committed.
+    committed: Offset,
+    /// Up to here rows are planned: by this epoch, or the one read ahead.
+    planned: Offset,
+    awaits: Awaits,
+}
+
+/// What is to be expected of a source that had nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaits {
+    /// New rows, if any come.
+    New,
+    /// Rows or an end that is sure to come.
+    Later,
+    /// Nothing any more.
+    Nothing,
 }
 
 /// What a step came to.
@@ -81,6 +96,7 @@ impl Engine {
         let topology = Topology::build(plan, partitions, batch_rows)?;
         let context = |node: &Arc<str>| OpenContext {
             node: Arc::clone(node),
+            resumes: false,
             batch_rows,
             clock: Arc::clone(&clock),
             handles: handles.clone(),
@@ -97,7 +113,13 @@ impl Engine {
                         Some(source) => source,
                         None => spec.open(Arc::clone(&stream.schema), &context(name)).map_err(failed)?,
                     };
-                    sources.push(OpenSource { node, source, taken: Offset::default(), finished: false });
+                    sources.push(OpenSource {
+                        node,
+                        source,
+                        committed: Offset::default(),
+                        planned: Offset::default(),
+                        awaits: Awaits::New,
+                    });
                 }
                 Role::Sink(spec, stream) => {
                     let sink = match connectors.sinks.remove(&**name) {
@@ -148,6 +170,7 @@ impl Engine {
         let watch = Stopwatch::start();
         let mut summary = Summary { graph: self.name.clone(), ..Summary::default() };
         while !self.stop.is_stopped() {
+            let began = self.clock.now();
             match self.step()? {
                 Step::Ran(progress) => {
                     summary.add(&progress);
@@ -156,13 +179,13 @@ impl Engine {
                         break;
                     }
                     if let Trigger::Every(period) = self.run.trigger {
-                        self.wait_for_tick(period.to_std());
+                        self.wait_for_tick(began, period);
                     }
                 }
                 Step::Idle => match self.run.trigger {
-                    Trigger::Once | Trigger::AvailableNow => break,
-                    Trigger::Continuous => self.stop.wait(IDLE),
-                    Trigger::Every(period) => self.wait_for_tick(period.to_std()),
+                    Trigger::Once if !self.awaits(Awaits::Later) => break,
+                    Trigger::Once | Trigger::AvailableNow | Trigger::Continuous => self.stop.wait(IDLE),
+                    Trigger::Every(period) => self.wait_for_tick(began, period),
                 },
                 Step::Finished => break,
             }
@@ -186,15 +209,16 @@ impl Engine {
 
     fn try_step(&mut self) -> Result<Step, EngineError> {
         let planned = match self.ahead.take() {
-            Some(planned) => planned,
+            Some(planned) => planned?,
             None => self.plan_input()?,
         };
         let due = !planned.ranges.is_empty() || self.watermarks.call_for_epoch(&self.topology);
         if due {
             return self.run_epoch(planned).map(|progress| Step::Ran(Box::new(progress)));
         }
-        let ended = self.run.trigger == Trigger::AvailableNow || self.sources.iter().all(|open| open.finished);
-        if !ended {
+        let goes_on =
+            self.awaits(Awaits::Later) || (self.run.trigger != Trigger::AvailableNow && self.awaits(Awaits::New));
+        if goes_on {
             return Ok(Step::Idle);
         }
         if self.run.at_end == AtEnd::Flush && !self.flushed {
@@ -207,7 +231,11 @@ impl Engine {
 
     /// How much input is left, in the sources' own units; `None` when a source cannot tell.
     pub fn remaining(&self) -> Option<u64> {
-        self.sources.iter().map(|open| open.source.remaining(&open.taken)).sum()
+        self.sources.iter().map(|open| open.source.remaining(&open.committed)).sum()
+    }
+
+    fn awaits(&self, awaits: Awaits) -> bool {
+        self.sources.iter().any(|open| open.awaits == awaits)
     }
 
     /// The epochs' log.
@@ -230,16 +258,18 @@ impl Engine {
         let (mut ranges, mut lanes, mut all_splits) = (Vec::new(), Vec::new(), Vec::new());
         let mut index = 0;
         self.each_source(|open| {
-            match open.source.available(&open.taken, limit)? {
+            open.awaits = Awaits::New;
+            match open.source.available(&open.planned, limit)? {
                 Available::Range(range) => {
                     let splits = open.source.splits(&range)?;
                     lanes.extend(splits.iter().map(|_| SplitLane::new(open.node)));
                     all_splits.extend(splits);
-                    open.taken = range.end.clone();
+                    open.planned = range.end.clone();
                     ranges.push((index, range));
                 }
                 Available::Nothing => {}
-                Available::Finished => open.finished = true,
+                Available::Later => open.awaits = Awaits::Later,
+                Available::Finished => open.awaits = Awaits::Nothing,
             }
             index += 1;
             Ok(())
@@ -264,11 +294,12 @@ impl Engine {
 
         let run = EpochRun { topology: &self.topology, epoch: self.next, processing_time, in_force: &in_force };
         let mut durations = Durations::default();
-        let taken = self.pool.install(|| compute::take_in(&planned.reading, &mut planned.lanes, &run))?;
+        let taken = compute::take_in(&planned.reading, &mut planned.lanes, &run, &self.pool)?;
         durations.intake = watch.lap_ms();
         if matches!(self.run.trigger, Trigger::AvailableNow | Trigger::Continuous) && !planned.ranges.is_empty() {
-            let ahead = self.plan_input()?;
-            self.ahead = (!ahead.ranges.is_empty()).then_some(ahead);
+            let ahead = self.plan_input();
+            let is_empty = ahead.as_ref().is_ok_and(|ahead| ahead.ranges.is_empty());
+            self.ahead = (!is_empty).then_some(ahead);
         }
         let run = EpochRun { topology: &self.topology, epoch: self.next, processing_time, in_force: &in_force };
         let stores = &mut self.stores;
@@ -313,6 +344,7 @@ impl Engine {
         for (source, range) in &planned.ranges {
             let open = &mut self.sources[*source];
             let node = open.node;
+            open.committed = range.end.clone();
             let released = open.source.release(&range.end);
             released.map_err(self.failed(node))?;
         }
@@ -327,11 +359,11 @@ impl Engine {
         move |source| EngineError::Node { node, epoch, partition: None, source }
     }
 
-    fn wait_for_tick(&self, period: Duration) {
-        let period = i64::try_from(period.as_micros()).unwrap_or(i64::MAX).max(1);
-        let now = self.clock.now().micros();
-        let left = period - now.rem_euclid(period);
-        self.stop.wait(Duration::from_micros(left.unsigned_abs()));
+    /// Waits for the first multiple of `period` after `began`; not at all when it is past already.
+    fn wait_for_tick(&self, began: Timestamp, period: TimeSpan) {
+        let tick = began.minus(TimeSpan::from_micros(began.micros().rem_euclid(period.micros().max(1)))).plus(period);
+        let left = tick.micros().saturating_sub(self.clock.now().micros());
+        self.stop.wait(TimeSpan::from_micros(left).to_std());
     }
 
     fn progress(
@@ -348,8 +380,8 @@ impl Engine {
             let lanes = planned.lanes.iter().filter(|lane| lane.source == open.node);
             SourceProgress {
                 node: self.topology.nodes[open.node].name.to_string(),
-                start: range.map_or_else(|| open.taken.clone(), |range| range.start.clone()),
-                end: range.map_or_else(|| open.taken.clone(), |range| range.end.clone()),
+                start: range.map_or_else(|| open.committed.clone(), |range| range.start.clone()),
+                end: range.map_or_else(|| open.committed.clone(), |range| range.end.clone()),
                 rows: counts[open.node].rows_out,
                 bad_records: lanes.map(|lane| lane.bad_records).sum(),
                 size: range.map_or(0, |range| range.size),
@@ -378,7 +410,7 @@ impl Engine {
         Progress {
             graph: self.name.clone(),
             epoch: self.log.committed().unwrap_or_default(),
-            timestamp: self.log.intended().map_or(crate::time::Timestamp::MIN, |intent| intent.processing_time),
+            timestamp: self.log.intended().map_or(Timestamp::MIN, |intent| intent.processing_time),
             duration_ms: durations,
             input_rows,
             processed_rows_per_second: input_rows as f64 / (durations.total / 1000.0).max(1e-9),

@@ -7,7 +7,7 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 
 use super::error::EngineError;
-use super::topology::{NodeId, StatefulNode, Topology, Work};
+use super::topology::{NodeId, Route, RouteId, StatefulNode, Topology, Work};
 use super::watermarks::InForce;
 use crate::epoch::{Epoch, Partition, Port};
 use crate::error::Error;
@@ -81,10 +81,7 @@ impl LaneOutput {
     /// Puts what another lane brought behind what this one holds.
     pub(super) fn append(&mut self, other: Self) {
         for (mine, theirs) in self.exchanged.iter_mut().zip(other.exchanged) {
-            mine.resize_with(mine.len().max(theirs.len()), Vec::new);
-            for (mine, theirs) in mine.iter_mut().zip(theirs) {
-                mine.extend(theirs);
-            }
+            extend_each(mine, theirs);
         }
         for (mine, theirs) in self.written.iter_mut().zip(other.written) {
             mine.extend(theirs);
@@ -98,126 +95,153 @@ impl LaneOutput {
 /// Rows on their way from one origin.
 pub(super) struct Lane {
     origin: NodeId,
-    before: Vec<Option<Box<dyn BeforeExchange>>>,
+    /// By route.
+    arrived: Vec<Arrived>,
     collector: Collector,
-    output: LaneOutput,
+    counts: Vec<NodeCount>,
+}
+
+/// What has come by one route to its end.
+#[derive(Default)]
+struct Arrived {
+    before: Option<Box<dyn BeforeExchange>>,
+    exchanged: Vec<Vec<(Port, RecordBatch)>>,
+    written: Vec<RecordBatch>,
 }
 
 impl Lane {
     pub(super) fn new(origin: NodeId, topology: &Topology) -> Self {
-        let nodes = topology.nodes.len();
+        let routes = topology.nodes[origin].routes.all.len();
         Self {
             origin,
-            before: std::iter::repeat_with(|| None).take(nodes).collect(),
+            arrived: std::iter::repeat_with(Arrived::default).take(routes).collect(),
             collector: Collector::default(),
-            output: LaneOutput::new(nodes),
+            counts: vec![NodeCount::default(); topology.nodes.len()],
         }
     }
 
     /// Takes a batch that the origin put out at `port`.
     pub(super) fn push(&mut self, port: Port, batch: &RecordBatch, run: &EpochRun<'_>) -> Result<(), EngineError> {
-        self.deliver(self.origin, port, batch, run)
+        self.deliver(self.origin, &run.topology.nodes[self.origin].routes.first, port, batch, run)
     }
 
     /// Counts what the origin itself did, where it ran in this lane.
     pub(super) fn count_origin(&mut self, collector: &mut Collector) {
-        self.output.counts[self.origin].add(&NodeCount {
-            late: collector.take_late(),
-            newest: collector.take_newest(),
-            ..NodeCount::default()
-        });
+        let (late, newest) = (collector.take_late(), collector.take_newest());
+        self.counts[self.origin].add(&NodeCount { late, newest, ..NodeCount::default() });
     }
 
     /// The origin has no more rows: finishes the work before the exchanges.
     pub(super) fn finish(mut self, run: &EpochRun<'_>) -> Result<LaneOutput, EngineError> {
-        // ORDER: nodes are in flow order, so what one gives to another arrives before that one is finished.
-        for node in 0..self.before.len() {
-            if let Some(before) = self.before[node].take() {
-                let cx = run.context(node, Partition::default());
-                before.finish(&cx, &mut self.collector).map_err(run.failed(node, None))?;
-                self.pass_on(node, run)?;
+        let routes = &run.topology.nodes[self.origin].routes.all;
+        // ORDER: a route comes before those that continue it, so what one gives to another arrives before that is finished.
+        for (id, route) in routes.iter().enumerate() {
+            if let Some(before) = self.arrived[id].before.take() {
+                let cx = run.context(route.node, Partition::default());
+                before.finish(&cx, &mut self.collector).map_err(run.failed(route.node, None))?;
+                self.pass_on(id, route, run)?;
             }
         }
-        Ok(self.output)
+        let mut output = LaneOutput { counts: self.counts, ..LaneOutput::new(run.topology.nodes.len()) };
+        for (route, arrived) in routes.iter().zip(self.arrived) {
+            extend_each(&mut output.exchanged[route.node], arrived.exchanged);
+            output.written[route.node].extend(arrived.written);
+        }
+        Ok(output)
     }
 
     fn deliver(
         &mut self,
         node: NodeId,
+        next: &[Vec<RouteId>],
         port: Port,
         batch: &RecordBatch,
         run: &EpochRun<'_>,
     ) -> Result<(), EngineError> {
         if port == Port::FIRST {
-            self.output.counts[node].rows_out += batch.num_rows() as u64;
+            self.counts[node].rows_out += batch.num_rows() as u64;
         }
-        let targets = run.topology.nodes[node].outputs.get(port.0).map_or(&[][..], Vec::as_slice);
-        targets.iter().try_for_each(|&(target, port)| self.enter(target, port, batch.clone(), run))
+        let routes = next.get(port.0).map_or(&[][..], Vec::as_slice);
+        routes.iter().try_for_each(|&route| self.enter(route, batch.clone(), run))
     }
 
-    fn enter(&mut self, node: NodeId, port: Port, batch: RecordBatch, run: &EpochRun<'_>) -> Result<(), EngineError> {
-        self.output.counts[node].rows_in += batch.num_rows() as u64;
+    fn enter(&mut self, id: RouteId, batch: RecordBatch, run: &EpochRun<'_>) -> Result<(), EngineError> {
+        let route = &run.topology.nodes[self.origin].routes.all[id];
+        let (node, port) = (route.node, route.port);
+        self.counts[node].rows_in += batch.num_rows() as u64;
         let cx = run.context(node, Partition::default());
         match &run.topology.nodes[node].work {
             Work::Source => {}
-            Work::Sink => self.output.written[node].push(batch),
+            Work::Sink => self.arrived[id].written.push(batch),
             Work::Stateless(operator) => {
                 operator.process(batch, &cx, &mut self.collector).map_err(run.failed(node, None))?;
-                self.pass_on(node, run)?;
+                self.pass_on(id, route, run)?;
             }
             Work::Stateful(stateful) => {
-                if self.before[node].is_none() {
-                    self.before[node] = stateful.operator.before_exchange();
+                let arrived = &mut self.arrived[id];
+                if arrived.before.is_none() {
+                    arrived.before = stateful.operator.before_exchange();
                 }
-                match &mut self.before[node] {
+                match &mut arrived.before {
                     Some(before) => {
                         before.process(port, batch, &cx, &mut self.collector).map_err(run.failed(node, None))?;
-                        self.pass_on(node, run)?;
+                        self.pass_on(id, route, run)?;
                     }
-                    None => self.exchange(node, stateful, port, batch).map_err(run.failed(node, None))?,
+                    None => exchange(&mut arrived.exchanged, stateful, port, batch).map_err(run.failed(node, None))?,
                 }
             }
         }
         Ok(())
     }
 
-    /// Hands on what the node's last call left in the collector.
-    fn pass_on(&mut self, node: NodeId, run: &EpochRun<'_>) -> Result<(), EngineError> {
-        let late = self.collector.take_late();
-        let newest = self.collector.take_newest();
-        self.output.counts[node].add(&NodeCount { late, newest, ..NodeCount::default() });
+    /// Hands on what the last call of the route's node left in the collector.
+    fn pass_on(&mut self, id: RouteId, route: &Route, run: &EpochRun<'_>) -> Result<(), EngineError> {
+        let (late, newest) = (self.collector.take_late(), self.collector.take_newest());
+        self.counts[route.node].add(&NodeCount { late, newest, ..NodeCount::default() });
         for (port, batch) in self.collector.take_exchanged() {
-            if let Work::Stateful(stateful) = &run.topology.nodes[node].work {
-                self.exchange(node, stateful, port, batch).map_err(run.failed(node, None))?;
+            if let Work::Stateful(stateful) = &run.topology.nodes[route.node].work {
+                let partitions = &mut self.arrived[id].exchanged;
+                exchange(partitions, stateful, port, batch).map_err(run.failed(route.node, None))?;
             }
         }
         for (port, batch) in self.collector.take_emitted() {
-            self.deliver(node, port, &batch, run)?;
+            self.deliver(route.node, &route.next, port, &batch, run)?;
         }
         Ok(())
     }
+}
 
-    /// Sorts the batch's rows into the node's partitions, keeping their order.
-    fn exchange(&mut self, node: NodeId, stateful: &StatefulNode, port: Port, batch: RecordBatch) -> Result<(), Error> {
-        let partitions = &mut self.output.exchanged[node];
-        partitions.resize_with(stateful.partitions, Vec::new);
-        if stateful.partitions == 1 {
-            partitions[0].push((port, batch));
-            return Ok(());
-        }
-        let keys: Vec<_> = stateful.keys.iter().map(|&key| Arc::clone(batch.column(key))).collect();
-        let mut rows = vec![Vec::new(); stateful.partitions];
-        for (row, partition) in partition_of_rows(&keys, batch.num_rows(), stateful.partitions)?.into_iter().enumerate()
-        {
-            rows[partition as usize].push(row as u32);
-        }
-        for (rows, partition) in rows.into_iter().zip(partitions) {
-            if rows.len() == batch.num_rows() {
-                partition.push((port, batch.clone()));
-            } else if !rows.is_empty() {
-                partition.push((port, take_record_batch(&batch, &UInt32Array::from(rows))?));
-            }
-        }
-        Ok(())
+/// Puts each list of `theirs` behind the one of `mine` at its place.
+fn extend_each<T>(mine: &mut Vec<Vec<T>>, theirs: Vec<Vec<T>>) {
+    mine.resize_with(mine.len().max(theirs.len()), Vec::new);
+    for (mine, theirs) in mine.iter_mut().zip(theirs) {
+        mine.extend(theirs);
     }
+}
+
+/// Sorts the batch's rows into the node's partitions, keeping their order.
+fn exchange(
+    partitions: &mut Vec<Vec<(Port, RecordBatch)>>,
+    stateful: &StatefulNode,
+    port: Port,
+    batch: RecordBatch,
+) -> Result<(), Error> {
+    partitions.resize_with(stateful.partitions, Vec::new);
+    if stateful.partitions == 1 {
+        partitions[0].push((port, batch));
+        return Ok(());
+    }
+    let keys: Vec<_> = stateful.keys.iter().map(|&key| Arc::clone(batch.column(key))).collect();
+    let mut rows = vec![Vec::new(); stateful.partitions];
+    for (row, partition) in partition_of_rows(&keys, batch.num_rows(), stateful.partitions)?.into_iter().enumerate() {
+        rows[partition as usize].push(row as u32);
+    }
+    for (rows, partition) in rows.into_iter().zip(partitions) {
+        if rows.len() == batch.num_rows() {
+            partition.push((port, batch.clone()));
+        } else if !rows.is_empty() {
+            partition.push((port, take_record_batch(&batch, &UInt32Array::from(rows))?));
+        }
+    }
+    Ok(())
 }

@@ -1,4 +1,8 @@
 //! A plan made ready to run: every node with its running operator, and where its outputs go.
+//!
+//! From each origin of rows, a source or a stateful node, the stateless nodes below it are laid out as a tree of routes. Where a
+//! stream fans out and comes together again there is a route for each way, so that the order of rows is that of the routes
+//! and does not depend on how the rows were cut into batches.
 
 use std::sync::Arc;
 
@@ -14,6 +18,27 @@ use crate::time::TimeSpan;
 
 /// The place of a node in [`Topology::nodes`].
 pub(super) type NodeId = usize;
+
+/// The place of a route in [`Routes::all`].
+pub(super) type RouteId = usize;
+
+/// The ways of the rows of one origin, down to exchanges and sinks.
+#[derive(Default)]
+pub(super) struct Routes {
+    /// Each after the one it continues.
+    pub(super) all: Vec<Route>,
+    /// Where the origin's output ports lead.
+    pub(super) first: Vec<Vec<RouteId>>,
+}
+
+/// A node as it is reached on one way.
+pub(super) struct Route {
+    pub(super) node: NodeId,
+    /// The input port it is entered by.
+    pub(super) port: Port,
+    /// Where its output ports lead.
+    pub(super) next: Vec<Vec<RouteId>>,
+}
 
 /// The nodes of a plan in an order in which every node comes after those that feed it.
 pub(super) struct Topology {
@@ -31,6 +56,8 @@ pub(super) struct Node {
     pub(super) delay: Option<TimeSpan>,
     /// Whether a watermark that moved calls for an epoch.
     pub(super) wakes: bool,
+    /// For a source or a stateful node: the ways of its rows.
+    pub(super) routes: Routes,
 }
 
 pub(super) enum Work {
@@ -91,12 +118,20 @@ impl Topology {
                 inputs,
                 delay: None,
                 wakes: false,
+                routes: Routes::default(),
             };
             if let Role::Operator { signature, .. } = &plan.dag[index].role {
                 node.delay = signature.watermark;
                 node.wakes = signature.wakes;
             }
             nodes.push(node);
+        }
+        for origin in 0..nodes.len() {
+            if matches!(nodes[origin].work, Work::Source | Work::Stateful(_)) {
+                let mut all = Vec::new();
+                let first = lay_out(&nodes, origin, &mut all);
+                nodes[origin].routes = Routes { all, first };
+            }
         }
         Ok(Self { nodes })
     }
@@ -108,4 +143,16 @@ impl Topology {
             _ => None,
         })
     }
+}
+
+/// Adds the routes that leave `node`; a route ends at a stateful node or a sink, but for what leaves a stateful node before its
+/// exchange.
+fn lay_out(nodes: &[Node], node: NodeId, all: &mut Vec<Route>) -> Vec<Vec<RouteId>> {
+    let lead = |&(target, port): &(NodeId, Port), all: &mut Vec<Route>| {
+        let route = all.len();
+        all.push(Route { node: target, port, next: Vec::new() });
+        all[route].next = lay_out(nodes, target, all);
+        route
+    };
+    nodes[node].outputs.iter().map(|targets| targets.iter().map(|target| lead(target, all)).collect()).collect()
 }

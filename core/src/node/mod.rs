@@ -32,6 +32,8 @@ use crate::time::Clock;
 pub struct OpenContext {
     /// The node's name in the graph.
     pub node: Arc<str>,
+    /// Whether the run goes on from a checkpoint; if not, it starts anew at epoch 0.
+    pub resumes: bool,
     /// The most rows a batch should hold.
     pub batch_rows: usize,
     /// Where processing time comes from.

@@ -67,8 +67,10 @@ pub enum Limit {
 pub enum Available {
     /// Rows for an epoch.
     Range(OffsetRange),
-    /// Nothing at present.
+    /// Nothing at present, and after [`Source::freeze`] nothing ever again.
     Nothing,
+    /// Nothing yet, but more is sure to come or to end, also after [`Source::freeze`]: a pipe that is still open.
+    Later,
     /// Nothing ever again.
     Finished,
 }

@@ -173,45 +173,6 @@ impl Interner {
         Ok(())
     }
 
-    /// For each of `rows` keys its id, if it was seen before.
-    pub fn find(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Option<u32>>> {
-        let found = match &self.keys {
-            Keys::Unit(len) => vec![(*len > 0).then_some(0); rows],
-            Keys::Words { values, null } => {
-                let (words, is_null) = words(&keys[0]);
-                let find = |(row, &word): (usize, &i64)| {
-                    if is_null(row) {
-                        return *null;
-                    }
-                    let same = |entry: &Entry| values[entry.id as usize] == word && Some(entry.id) != *null;
-                    self.table.find(hash_word(word), same).map(|entry| entry.id)
-                };
-                words.iter().enumerate().map(find).collect()
-            }
-            Keys::Strings { bytes, null } => {
-                let strings = keys[0].as_string::<i32>();
-                let find = |row| {
-                    if strings.is_null(row) {
-                        *null
-                    } else {
-                        self.find_bytes(bytes, strings.value(row).as_bytes(), *null)
-                    }
-                };
-                (0..rows).map(find).collect()
-            }
-            Keys::Rows { bytes, converter } => {
-                let encoded = encode(converter, keys)?;
-                (0..rows).map(|row| self.find_bytes(bytes, encoded.value(row), None)).collect()
-            }
-        };
-        Ok(found)
-    }
-
-    fn find_bytes(&self, bytes: &Arena, value: &[u8], null: Option<u32>) -> Option<u32> {
-        let same = |entry: &Entry| bytes.get(entry.id) == value && Some(entry.id) != null;
-        self.table.find(hash_bytes(value), same).map(|entry| entry.id)
-    }
-
     /// Forgets every key whose id is `len` or more.
     pub fn truncate(&mut self, len: usize) {
         let keep = |id: u32| (id as usize) < len;
@@ -288,9 +249,8 @@ mod tests {
             let types: Vec<DataType> = keys.iter().map(|key| key.data_type().clone()).collect();
             let mut interner = Interner::new(&types).expect("types that can be keys");
             assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "{types:?}");
-            assert_eq!(interner.find(&keys, 6).expect("keys"), [Some(0), Some(1), Some(2), Some(0), Some(1), Some(3)]);
             interner.truncate(1);
-            assert_eq!(interner.find(&keys, 6).expect("keys"), [Some(0), None, None, Some(0), None, None]);
+            assert_eq!(interner.len(), 1);
             assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "after a rollback, {types:?}");
         }
     }

@@ -3,8 +3,8 @@
 //! A [`StateStore`] belongs to one node and partition and holds the tables its operator declared, each a map
 //! `slot -> key -> row`. A [`Slot`] is an event time
 //! (a window's end, a deadline) or [`Slot::NEVER`]; when the watermark passes it, the whole slot is dropped without a look
-//! at its rows. Rows are Arrow columns in immutable segments, one per epoch and slot that was written; a segment with its
-//! keys is exactly what changed in the epoch.
+//! at its rows. Rows are Arrow columns in immutable segments, one per write; the segments of an epoch with their
+//! keys are exactly what changed in it.
 //!
 //! ```text
 //! slot ──▶ keys: key bytes ──▶ id        (Interner)

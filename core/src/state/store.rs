@@ -125,11 +125,6 @@ impl StateTable {
         Self { declared, schema, slots: BTreeMap::new(), dropped: Vec::new() }
     }
 
-    /// What the table was declared to keep.
-    pub fn declared(&self) -> &TableSchema {
-        &self.declared
-    }
-
     /// Finds out which of `rows` keys are equal and which are known in `slot`. `keys` are the table's key columns.
     pub fn group(&mut self, slot: Slot, keys: &[ArrayRef], rows: usize) -> Result<Groups> {
         let types = || self.declared.keys.iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
@@ -158,16 +153,6 @@ impl StateTable {
             Some(table) => table.holds(&groups.ids),
             None => vec![false; groups.len()],
         }
-    }
-
-    /// The rows kept in `slot` for those of `rows` keys that have one, without taking note of the others. In the answer a
-    /// key's row number stands for its group.
-    pub fn find(&self, slot: Slot, keys: &[ArrayRef], rows: usize) -> Result<Gathered> {
-        let (groups, found) = match self.slots.get(&slot) {
-            Some(table) => table.find(keys, rows, &self.schema)?,
-            None => (Vec::new(), RecordBatch::new_empty(Arc::clone(&self.schema))),
-        };
-        Ok(Gathered { groups, values: found.columns()[self.declared.keys.len()..].to_vec() })
     }
 
     /// Keeps `values` for `groups`, one row per group, in place of what was kept before.

@@ -114,19 +114,6 @@ impl SlotTable {
         Ok((groups, self.rows_at(&places, schema)?))
     }
 
-    /// Which of the keys have a row, and those rows.
-    pub(super) fn find(&self, keys: &[ArrayRef], rows: usize, schema: &SchemaRef) -> Result<(Vec<usize>, RecordBatch)> {
-        let (mut found, mut places) = (Vec::new(), Vec::new());
-        for (row, id) in self.interner.find(keys, rows)?.into_iter().enumerate() {
-            let place = id.map_or(Place::NOWHERE, |id| self.places[id as usize]);
-            if place != Place::NOWHERE {
-                found.push(row);
-                places.push(place);
-            }
-        }
-        Ok((found, self.rows_at(&places, schema)?))
-    }
-
     pub(super) fn holds(&self, ids: &[u32]) -> Vec<bool> {
         ids.iter().map(|&id| self.places[id as usize] != Place::NOWHERE).collect()
     }
