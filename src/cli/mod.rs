@@ -1,0 +1,31 @@
+//! The `watershed` command, one file per subcommand.
+//!
+//! It lives in the library so that a program with nodes of its own can be the whole command:
+//!
+//! ```no_run
+//! // use my_operators as _;  // links the nodes: without a line that names the crate, it is left out
+//!
+//! fn main() -> std::process::ExitCode {
+//!     watershed::cli::main()
+//! }
+//! ```
+//!
+//! Results go to standard output; progress, logs and diagnostics go to standard error. What the command ends with is one
+//! of the constants in [`Exit`].
+
+mod arguments;
+mod check;
+mod completions;
+mod describe;
+mod entry;
+mod exit;
+mod files;
+mod graph;
+mod list;
+mod run;
+mod schema;
+mod terminal;
+mod test;
+
+pub use entry::main;
+pub use exit::Exit;

@@ -1,0 +1,205 @@
+//! The source that stands in for every source of a tested graph: it offers the inputs of a script, one epoch each.
+//!
+//! All sources of a graph share one script, because an epoch's input is that of all of them together. The engine asks
+//! each source once before an epoch; an input is offered to all of its sources within one such round, and the next one
+//! not before the next round.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arrow::array::RecordBatch;
+use serde_json::{Value, json};
+
+use crate::core::error::{Error, Result};
+use crate::core::node::{Available, Limit, Offset, OffsetRange, RowOutput, Source, Split};
+
+use super::rows::Input;
+
+/// The inputs of a case, and how far they were offered; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Feeder(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    inputs: Vec<Input>,
+    /// So many inputs may be taken.
+    released: usize,
+    /// The input that is offered in this round.
+    current: usize,
+    /// The sources that were asked in this round.
+    asked: BTreeSet<Arc<str>>,
+    /// Whether one of them took its share of the current input.
+    taken: bool,
+}
+
+impl Feeder {
+    pub(super) fn new(inputs: Vec<Input>) -> Self {
+        let (asked, released) = (BTreeSet::new(), 0);
+        Self(Arc::new(Mutex::new(State { inputs, released, current: 0, asked, taken: false })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Offers one input more.
+    pub(super) fn release_one(&self) {
+        self.lock().released += 1;
+    }
+
+    /// Offers all inputs.
+    pub(super) fn release_all(&self) {
+        let mut state = self.lock();
+        state.released = state.inputs.len();
+    }
+
+    /// A source of this script. Its rows come in `splits` pieces, each in batches of at most `batch_rows` rows.
+    pub(super) fn source(&self, node: &Arc<str>, splits: usize, batch_rows: usize) -> Box<dyn Source> {
+        Box::new(ScriptedSource {
+            feeder: self.clone(),
+            node: Arc::clone(node),
+            splits: splits.max(1),
+            batch_rows: batch_rows.max(1),
+        })
+    }
+}
+
+struct ScriptedSource {
+    feeder: Feeder,
+    node: Arc<str>,
+    splits: usize,
+    batch_rows: usize,
+}
+
+impl Source for ScriptedSource {
+    fn freeze(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn available(&mut self, after: &Offset, _: Limit) -> Result<Available> {
+        let state = &mut *self.feeder.lock();
+        if !state.asked.insert(Arc::clone(&self.node)) {
+            // Asked again: a new round.
+            state.asked = BTreeSet::from([Arc::clone(&self.node)]);
+            state.current += usize::from(std::mem::take(&mut state.taken));
+        }
+        if state.current == state.inputs.len() {
+            return Ok(Available::Finished);
+        }
+        if state.current >= state.released || !state.inputs[state.current].contains_key(&*self.node) {
+            return Ok(Available::Nothing);
+        }
+        state.taken = true;
+        let end = Offset(json!(state.current + 1));
+        Ok(Available::Range(OffsetRange { start: after.clone(), end, detail: json!(state.current), size: 1 }))
+    }
+
+    fn remaining(&self, _: &Offset) -> Option<u64> {
+        let state = self.feeder.lock();
+        Some(
+            state.inputs[state.current.min(state.inputs.len())..]
+                .iter()
+                .filter(|input| input.contains_key(&*self.node))
+                .count() as u64,
+        )
+    }
+
+    fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>> {
+        let state = self.feeder.lock();
+        let input = range.detail.as_u64().and_then(|index| state.inputs.get(index as usize)?.get(&*self.node));
+        let batch = input.ok_or_else(|| Error::BadInput(format!("the script has no input {}", show(&range.detail))))?;
+        let rows_each = batch.num_rows().div_ceil(self.splits).max(1);
+        let starts = (0..batch.num_rows().max(1)).step_by(rows_each);
+        let piece = |start: usize| -> Box<dyn Split> {
+            let rows = batch.slice(start, rows_each.min(batch.num_rows() - start));
+            Box::new(Rows { rows, batch_rows: self.batch_rows })
+        };
+        Ok(starts.map(piece).collect())
+    }
+
+    fn release(&mut self, _: &Offset) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn show(detail: &Value) -> String {
+    detail.to_string()
+}
+
+/// Some rows of an input.
+struct Rows {
+    rows: RecordBatch,
+    batch_rows: usize,
+}
+
+impl Split for Rows {
+    fn read(self: Box<Self>, out: &mut dyn RowOutput) -> Result<()> {
+        let rows = self.rows.num_rows();
+        for start in (0..rows).step_by(self.batch_rows) {
+            out.push(self.rows.slice(start, self.batch_rows.min(rows - start)))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, Int64Array};
+
+    use super::*;
+
+    fn input(sources: &[&str]) -> Input {
+        let values: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4, 5]));
+        let rows = RecordBatch::try_from_iter([("v", values)]).expect("a batch");
+        sources.iter().map(|source| ((*source).to_owned(), rows.clone())).collect()
+    }
+
+    /// What a round of asking `a` and `b` gives: the numbers of the inputs.
+    fn round(sources: &mut [Box<dyn Source>]) -> Vec<String> {
+        let ask = |source: &mut Box<dyn Source>| match source.available(&Offset::default(), Limit::Epoch) {
+            Ok(Available::Range(range)) => range.detail.to_string(),
+            Ok(Available::Nothing | Available::Later) => "-".to_owned(),
+            Ok(Available::Finished) => "end".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        sources.iter_mut().map(ask).collect()
+    }
+
+    #[test]
+    fn an_input_is_offered_to_its_sources_in_one_round_and_the_next_in_another() {
+        let feeder = Feeder::new(vec![input(&["a"]), input(&["b"]), input(&["a", "b"])]);
+        let mut sources = ["a", "b"].map(|name| feeder.source(&name.into(), 1, 10));
+        assert_eq!(round(&mut sources), ["-", "-"], "nothing was released");
+        feeder.release_one();
+        assert_eq!(round(&mut sources), ["0", "-"]);
+        assert_eq!(round(&mut sources), ["-", "-"], "the next was not released");
+        feeder.release_all();
+        assert_eq!(round(&mut sources), ["-", "1"]);
+        assert_eq!(round(&mut sources), ["2", "2"]);
+        assert_eq!(round(&mut sources), ["end", "end"]);
+    }
+
+    #[test]
+    fn rows_are_cut_into_splits_and_batches_without_losing_their_order() {
+        struct Out(Vec<usize>);
+        impl RowOutput for Out {
+            fn push(&mut self, batch: RecordBatch) -> Result<()> {
+                self.0.push(batch.num_rows());
+                Ok(())
+            }
+            fn count_bad_records(&mut self, _: u64) {}
+        }
+        let feeder = Feeder::new(vec![input(&["a"])]);
+        let range = OffsetRange { start: Offset::default(), end: Offset::default(), detail: json!(0), size: 1 };
+        for (splits, batch_rows, cut) in
+            [(1, 10, vec![5]), (1, 2, vec![2, 2, 1]), (2, 2, vec![2, 1, 2]), (9, 1, vec![1; 5])]
+        {
+            let mut out = Out(Vec::new());
+            let mut source = feeder.source(&"a".into(), splits, batch_rows);
+            for split in source.splits(&range).expect("splits") {
+                split.read(&mut out).expect("rows");
+            }
+            assert_eq!(out.0, cut, "{splits} splits, batches of {batch_rows}");
+        }
+    }
+}
