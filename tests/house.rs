@@ -37,7 +37,8 @@ fn all_rust_files() -> Vec<PathBuf> {
 #[test]
 fn crates_depend_on_core_alone() {
     for folder in ["operators", "sources", "sinks", "graphs"] {
-        let house: Vec<String> = dependencies(folder).into_iter().filter(|name| name.starts_with("watershed")).collect();
+        let house: Vec<String> =
+            dependencies(folder).into_iter().filter(|name| name.starts_with("watershed")).collect();
         assert_eq!(house, ["watershed-core"], "{folder} may use core and nothing else of the house");
     }
     let house: Vec<String> = dependencies("core").into_iter().filter(|name| name.starts_with("watershed")).collect();
@@ -55,7 +56,8 @@ fn core_knows_no_format_no_sql_and_no_runtime() {
 #[test]
 fn only_operators_know_datafusion() {
     for folder in ["core", "sources", "sinks", "graphs", "benches", "."] {
-        let found: Vec<String> = dependencies(folder).into_iter().filter(|name| name.starts_with("datafusion")).collect();
+        let found: Vec<String> =
+            dependencies(folder).into_iter().filter(|name| name.starts_with("datafusion")).collect();
         assert!(found.is_empty(), "{folder} depends on {found:?}");
     }
 }

@@ -1,0 +1,71 @@
+//! What the documents show is true: graphs load, tests pass, code is that of an example.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use watershed::graphs::{SchemaMode, load};
+use watershed::testing::{Options, run_file};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn documents() -> Vec<(String, String)> {
+    let mut paths = vec![root().join("README.md")];
+    let folder = fs::read_dir(root().join("docs")).expect("there are documents");
+    paths.extend(folder.map(|entry| entry.expect("the folder can be listed").path()));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    let read = |path: PathBuf| (path.display().to_string(), fs::read_to_string(&path).expect("a document is text"));
+    paths.into_iter().map(read).collect()
+}
+
+/// The fenced blocks of a language, with the document they stand in.
+fn blocks(language: &str) -> Vec<(String, String)> {
+    let fence = format!("```{language}\n");
+    let mut blocks = Vec::new();
+    for (name, text) in documents() {
+        for rest in text.split(&fence).skip(1) {
+            let block = rest.split("\n```").next().expect("a split has a first part");
+            blocks.push((name.clone(), format!("{block}\n")));
+        }
+    }
+    blocks
+}
+
+/// Sinks on their own, as a graph that feeds each.
+fn graph_of_sinks(block: &str) -> String {
+    let names = block.lines().filter_map(|line| line.strip_prefix('"')?.split_once("\": ").map(|(name, _)| name));
+    let flow: Vec<String> = names.map(|name| format!("\"in -> {name}\"")).collect();
+    format!(
+        "Graph(name: \"sinks\", sources: {{\"in\": Memory(schema: \"v BIGINT\")}}, sinks: {{{block}}}, flow: [{}])",
+        flow.join(", ")
+    )
+}
+
+#[test]
+fn every_graph_in_the_documents_is_right_and_every_test_passes() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let blocks = blocks("ron");
+    assert!(blocks.len() >= 4, "the documents show graphs");
+    for (number, (name, block)) in blocks.into_iter().enumerate() {
+        if block.starts_with("Tests(") {
+            let path = folder.path().join(format!("{number}.test.ron"));
+            fs::write(&path, &block).expect("the scratch folder can be written");
+            let report = run_file(&path, &Options::default());
+            assert!(report.passed(), "{name}:\n{}", report.render(false));
+            continue;
+        }
+        let graph = if block.starts_with("Graph(") { block } else { graph_of_sinks(&block) };
+        let diagnostics = load(&graph, &name, &|_| None).check(SchemaMode::Offline).diagnostics;
+        assert!(!diagnostics.has_errors(), "{name}:\n{}", diagnostics.render(false));
+    }
+}
+
+#[test]
+fn the_operator_in_the_documents_is_the_example() {
+    let example = fs::read_to_string(root().join("examples/operator.rs")).expect("the example is there");
+    for (name, block) in blocks("rust") {
+        assert!(example.contains(block.trim_end()), "{name} shows code that is not in examples/operator.rs");
+    }
+}
