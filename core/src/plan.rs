@@ -16,6 +16,8 @@ use crate::time::TimeSpan;
 pub struct Plan {
     /// The graph's name.
     pub name: String,
+    /// The graph in its own language: what a checkpoint keeps of it. Opaque to the engine.
+    pub text: String,
     /// Nodes and edges.
     pub dag: Dag,
     /// How it is to be run.
@@ -70,6 +72,9 @@ pub struct RunOptions {
     /// The checkpoint's directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// How many of the last epochs a checkpoint keeps, so that one can go back to them or look into them; left out, 10.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retain: Option<u64>,
     /// The number of state partitions; left out, the number of cores at the first start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partitions: Option<usize>,

@@ -1,4 +1,5 @@
-//! The state store against a plain model: random writes, removals, evictions, commits and roll-backs.
+//! The state store against a plain model: random writes, removals, evictions, commits; and what is made again from the files
+//! of a checkpoint against the store itself, rows in the same order.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +7,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use proptest::prelude::*;
-use watershed_core::state::{Slot, StateStore, TableSchema};
+use watershed_core::checkpoint::{StateContent, StateFile, TableContent, decode_state, encode_state};
+use watershed_core::epoch::Epoch;
+use watershed_core::state::{PlacedBy, Slot, StateStore, TableSchema};
 use watershed_core::time::{Timestamp, Watermark};
 
 #[derive(Clone, Debug)]
@@ -15,7 +18,8 @@ enum Action {
     Remove(u8, Vec<Option<u8>>),
     Drop(u8),
     Commit,
-    RollBack,
+    Restore,
+    Snapshot,
 }
 
 type Model = BTreeMap<u8, BTreeMap<Option<String>, i64>>;
@@ -27,7 +31,8 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         2 => (0..4_u8, proptest::collection::vec(key(), 0..20)).prop_map(|(slot, keys)| Action::Remove(slot, keys)),
         1 => (0..4_u8).prop_map(Action::Drop),
         3 => Just(Action::Commit),
-        2 => Just(Action::RollBack),
+        1 => Just(Action::Restore),
+        1 => Just(Action::Snapshot),
     ];
     proptest::collection::vec(action, 1..60)
 }
@@ -65,6 +70,27 @@ fn contents(store: &mut StateStore) -> Model {
     model
 }
 
+/// All rows in the order in which scans give them.
+fn scans(store: &mut StateStore) -> Vec<String> {
+    (0..4_u8).map(|number| format!("{:?}", store.table(0).scan(slot(number)).expect("a scan"))).collect()
+}
+
+/// Writes `content` to a file and reads it again into `store`.
+fn through_a_file(content: &TableContent, declared: &TableSchema, store: &mut StateStore, compressed: bool) {
+    let content_is = match content {
+        TableContent::Changes(_) => StateContent::Delta,
+        TableContent::Rows(_) => StateContent::Snapshot,
+    };
+    let (node, table) = ("n".to_owned(), "t".to_owned());
+    let name = StateFile { node, partition: 0, table, epoch: Epoch(7), content: content_is };
+    let file = encode_state(&name, 1, declared, content, compressed).expect("a file");
+    let rows = decode_state(&name, file.content.concat()).expect("a whole file");
+    for change in rows.changes(declared).expect("the declared columns") {
+        store.table(0).apply(&change).expect("a change");
+    }
+    store.commit().expect("commit");
+}
+
 /// Adds each row's value to what its key holds: gathers, sums, upserts, as an aggregate does.
 fn add(store: &mut StateStore, number: u8, rows: &[(Option<u8>, i64)], two_columns: bool) {
     let table = store.table(0);
@@ -84,7 +110,7 @@ fn add(store: &mut StateStore, number: u8, rows: &[(Option<u8>, i64)], two_colum
 fn remove(store: &mut StateStore, number: u8, gone: &[Option<u8>], two_columns: bool) {
     let table = store.table(0);
     let groups = table.group(slot(number), &keys(gone.iter().copied(), two_columns), gone.len()).expect("keys");
-    table.remove(&groups, &vec![true; groups.len()]);
+    table.remove(&groups, &vec![true; groups.len()]).expect("a removal");
 }
 
 proptest! {
@@ -94,8 +120,9 @@ proptest! {
         if two_columns {
             key_fields.push(Field::new("l", DataType::Int64, true));
         }
-        let schema = TableSchema { name: "t", keys: key_fields.into(), values: vec![Field::new("v", DataType::Int64, true)].into() };
-        let mut store = StateStore::new(vec![schema]);
+        let schema = TableSchema { name: "t", keys: key_fields.into(), values: vec![Field::new("v", DataType::Int64, true)].into(), placed_by: PlacedBy::Keys, slots: String::new() };
+        let new_store = || StateStore::new(vec![schema.clone()]);
+        let (mut store, mut restored) = (new_store(), new_store());
         let (mut committed, mut model) = (Model::new(), Model::new());
         for action in actions {
             match action {
@@ -116,12 +143,28 @@ proptest! {
                     model.retain(|number, _| *number > up_to || *number == 3);
                 }
                 Action::Commit => {
-                    store.commit().expect("commit");
+                    let changes = store.commit().expect("commit").remove(0);
                     committed = model.clone();
+                    through_a_file(&TableContent::Changes(changes), &schema, &mut restored, false);
+                    prop_assert_eq!(scans(&mut store), scans(&mut restored));
                 }
-                Action::RollBack => {
-                    store.roll_back();
+                // A crash: what was not committed is gone.
+                Action::Restore => {
+                    store = std::mem::replace(&mut restored, new_store());
+                    through_a_file(&TableContent::Rows(store.tables()[0].freeze()), &schema, &mut restored, false);
                     model = committed.clone();
+                }
+                Action::Snapshot => {
+                    let before = scans(&mut restored);
+                    let snapshot = TableContent::Rows(restored.tables()[0].freeze());
+                    restored = new_store();
+                    through_a_file(&snapshot, &schema, &mut restored, true);
+                    prop_assert_eq!(scans(&mut restored), before);
+                    let shared_out = StateStore::share_out(&[restored], 3).expect("shares");
+                    restored = StateStore::share_out(&shared_out, 1).expect("shares").remove(0);
+                    prop_assert_eq!(contents(&mut restored), committed.clone());
+                    restored = new_store();
+                    through_a_file(&snapshot, &schema, &mut restored, true);
                 }
             }
             model.retain(|_, entries| !entries.is_empty());
@@ -137,6 +180,8 @@ fn compaction_changes_nothing() {
         name: "t",
         keys: vec![Field::new("k", DataType::Int64, true)].into(),
         values: vec![Field::new("v", DataType::Int64, true)].into(),
+        placed_by: PlacedBy::Keys,
+        slots: String::new(),
     };
     let mut store = StateStore::new(vec![schema]);
     let mut model: BTreeMap<i64, i64> = BTreeMap::new();
@@ -153,16 +198,9 @@ fn compaction_changes_nothing() {
         let gone = table.group(Slot::NEVER, &columns, old.len()).expect("keys");
         let in_both = |key: &i64| keys.contains(key);
         let removed: Vec<bool> = old.iter().map(|key| !in_both(key)).collect();
-        table.remove(&gone, &removed);
+        table.remove(&gone, &removed).expect("a removal");
         model.retain(|key, _| key % 11 != epoch % 11 || in_both(key));
         model.extend(keys.into_iter().zip(values));
-        if epoch % 5 == 4 {
-            let before = contents_of(&mut store);
-            store.table(0).drop_slots(Watermark(Some(Timestamp::END)));
-            store.roll_back();
-            assert_ne!(contents_of(&mut store), before, "the epochs since the last commit are undone");
-            return_to(&mut store, &before);
-        }
         store.commit().expect("commit");
         assert_eq!(contents_of(&mut store), model, "epoch {epoch}");
         most_memory = most_memory.max(store.memory());
@@ -174,15 +212,4 @@ fn contents_of(store: &mut StateStore) -> BTreeMap<i64, i64> {
     let rows = store.table(0).scan(Slot::NEVER).expect("a scan");
     let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
     column(0).into_iter().zip(column(1)).collect()
-}
-
-/// Brings the store to `wanted` again, as a replay would.
-fn return_to(store: &mut StateStore, wanted: &BTreeMap<i64, i64>) {
-    let table = store.table(0);
-    let have = table.scan(Slot::NEVER).expect("a scan");
-    let groups = table.group(Slot::NEVER, &have.columns()[..1], have.num_rows()).expect("keys");
-    table.remove(&groups, &vec![true; groups.len()]);
-    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values(wanted.keys().copied()));
-    let groups = table.group(Slot::NEVER, &[keys], wanted.len()).expect("keys");
-    table.upsert(&groups, vec![Arc::new(Int64Array::from_iter_values(wanted.values().copied()))]).expect("values");
 }

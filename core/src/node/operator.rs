@@ -9,7 +9,7 @@ use super::{Collector, Node, Ports};
 use crate::epoch::{Epoch, Partition, Port};
 use crate::error::Result;
 use crate::fault::{Fault, Faults};
-use crate::state::{StateStore, TableSchema};
+use crate::state::{Slot, StateStore, TableSchema};
 use crate::stream::Stream;
 use crate::time::{TimeSpan, Timestamp, Watermark};
 
@@ -24,6 +24,17 @@ pub trait OperatorSpec: Node + Debug + Send + Sync {
     /// What the operator makes of its inputs: pure, opens nothing, finds every fault it can. `inputs` holds one list per
     /// input port with one stream per edge, in the order of the edges.
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults>;
+
+    /// Fields of the node, as the graph file writes them, that do not concern what it keeps: they may change while the state in
+    /// a checkpoint goes on to be used. Of a node that is no list of fields, the field is `0`.
+    fn free_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The version of what the operator keeps. A checkpoint with another one is refused.
+    fn state_version(&self) -> u32 {
+        0
+    }
 
     /// Builds the running operator, once per node, after the whole graph has been checked. `inputs` are the streams that
     /// [`signature`](Self::signature) accepted.
@@ -122,6 +133,20 @@ pub trait Stateful: Send + Sync {
     /// Runs one epoch of one partition, once, also when there is no input. Batches of equal input come in the same
     /// order whatever the number of threads.
     fn run(&self, input: EpochInput, state: &mut StateStore, cx: &EpochContext, out: &mut Collector) -> Result<()>;
+
+    /// How a slot of the table declared at place `table` is shown to people: columns that come before those of the key, alike
+    /// for all slots. A window says its bounds here; none where a table has one slot only.
+    fn readable_slot(&self, table: usize, slot: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
+        let _ = table;
+        vec![("slot", slot.time())]
+    }
+
+    /// What the value columns of that table mean to people: one row for each. Running sums become results here; as they are
+    /// where that says enough.
+    fn readable_values(&self, table: usize, values: RecordBatch, cx: &EpochContext) -> Result<RecordBatch> {
+        let _ = (table, cx);
+        Ok(values)
+    }
 }
 
 /// What a stateful operator does with the rows of one split before the exchange. What it passes on goes to

@@ -20,6 +20,12 @@ pub trait SinkSpec: Node + Debug + Send + Sync {
     /// What is promised for an epoch that is run twice.
     fn delivery(&self) -> Delivery;
 
+    /// Fields of the node, as the graph file writes them, that may change between runs while the output goes on where it was. A
+    /// sink of which another field has changed is opened as one that starts anew.
+    fn free_fields(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Opens the sink.
     fn open(&self, input: &Stream, cx: &OpenContext) -> Result<Box<dyn Sink>>;
 }
@@ -56,7 +62,8 @@ pub struct Part {
 #[serde(transparent)]
 pub struct Receipt(pub serde_json::Value);
 
-/// An open sink. Parts are staged in parallel; commits come one at a time, in the order of the epochs.
+/// An open sink. Parts are staged in parallel; commits come one at a time, in the order of the epochs, and parts of the next
+/// epoch may be staged while one is committed.
 pub trait Sink: Send + Sync {
     /// Takes the rows of a part without showing them. Staging a part again replaces what was staged. Rows may come in
     /// batches of any size, and the size must not show in the output.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Node, OpenContext};
 use crate::error::Result;
 use crate::fault::Faults;
+use crate::state::{StateStore, TableSchema};
 
 /// What a graph file says of a source. Its one output port is `out`.
 #[typetag::serde]
@@ -77,6 +78,24 @@ pub enum Available {
 
 /// An open source. Only the driver thread calls it; splits are read by the intake threads.
 pub trait Source: Send {
+    /// The tables in which the source keeps what a later run must know besides the offset, such as the files already read.
+    fn tables(&self) -> Vec<TableSchema> {
+        Vec::new()
+    }
+
+    /// The run goes on where an earlier one stopped: everything up to `committed` was read, and `state` holds what was kept
+    /// then. Called at most once, before anything else. A source whose offset says all has nothing to do here.
+    fn resume(&mut self, committed: &Offset, state: &mut StateStore) -> Result<()> {
+        let _ = (committed, state);
+        Ok(())
+    }
+
+    /// Puts into `state` what a later run must know of `range`, which is about to be committed.
+    fn remember(&mut self, range: &OffsetRange, state: &mut StateStore) -> Result<()> {
+        let _ = (range, state);
+        Ok(())
+    }
+
     /// From now on offers nothing that is not there already (trigger `AvailableNow`). A source that cannot tell what is
     /// there, such as a pipe, goes on to its end.
     fn freeze(&mut self) -> Result<()>;
@@ -91,7 +110,8 @@ pub trait Source: Send {
     /// The pieces of `range`, in the order in which their rows count as arriving. Equal ranges give equal pieces.
     fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>>;
 
-    /// Nothing up to `offset` will be asked for again.
+    /// Everything up to `offset` is committed. It is asked for again only when the checkpoint turns out to be damaged and the run
+    /// goes back to an older version, as far as the checkpoint retains one.
     fn release(&mut self, offset: &Offset) -> Result<()>;
 }
 

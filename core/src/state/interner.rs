@@ -60,11 +60,6 @@ impl Arena {
         self.bytes.extend_from_slice(value);
         self.ends.push(self.bytes.len());
     }
-
-    fn truncate(&mut self, len: usize) {
-        self.ends.truncate(len);
-        self.bytes.truncate(self.ends.last().copied().unwrap_or(0));
-    }
 }
 
 fn hash_word(value: i64) -> u64 {
@@ -120,6 +115,11 @@ impl Interner {
         keys + self.table.allocation_size()
     }
 
+    /// Makes room for so many more keys.
+    pub fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys, |entry| entry.hash);
+    }
+
     /// Appends to `ids` the id of each of `rows` keys, giving new keys the next ids.
     pub fn intern(&mut self, keys: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
         ids.reserve(rows);
@@ -171,24 +171,6 @@ impl Interner {
             }
         }
         Ok(())
-    }
-
-    /// Forgets every key whose id is `len` or more.
-    pub fn truncate(&mut self, len: usize) {
-        let keep = |id: u32| (id as usize) < len;
-        self.table.retain(|entry| keep(entry.id));
-        match &mut self.keys {
-            Keys::Unit(count) => *count = (*count).min(len as u32),
-            Keys::Words { values, null } => {
-                values.truncate(len);
-                *null = null.filter(|id| keep(*id));
-            }
-            Keys::Strings { bytes, null } => {
-                bytes.truncate(len);
-                *null = null.filter(|id| keep(*id));
-            }
-            Keys::Rows { bytes, .. } => bytes.truncate(len),
-        }
     }
 }
 
@@ -249,9 +231,8 @@ mod tests {
             let types: Vec<DataType> = keys.iter().map(|key| key.data_type().clone()).collect();
             let mut interner = Interner::new(&types).expect("types that can be keys");
             assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "{types:?}");
-            interner.truncate(1);
-            assert_eq!(interner.len(), 1);
-            assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "after a rollback, {types:?}");
+            assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "known already, {types:?}");
+            assert_eq!(interner.len(), 4);
         }
     }
 

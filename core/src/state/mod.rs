@@ -12,7 +12,9 @@
 //!          segments: [RecordBatch]   key columns, then value columns
 //! ```
 //!
-//! Writes of an epoch are visible to its later reads, and undone unless the epoch is committed.
+//! Writes of an epoch are visible to its later reads. A commit tells what the epoch changed; that is what a checkpoint
+//! keeps, and applying it to the version before gives the same table again. The order of a scan is that in which keys came to have
+//! a row, and depends on nothing else, so a restored table is read in the order of the one it was made from.
 
 mod interner;
 mod slot;
@@ -21,4 +23,4 @@ mod table;
 
 pub use interner::Interner;
 pub use slot::Slot;
-pub use store::{Gathered, Groups, StateStore, StateTable, TableSchema};
+pub use store::{Change, FrozenTable, Gathered, Groups, PlacedBy, StateStore, StateTable, TableSchema};

@@ -1,16 +1,18 @@
 //! The store of one node and partition: tables of slots of keyed rows.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{filter, take};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray, UInt32Array};
+use arrow::compute::{filter, take, take_record_batch};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 
 use super::slot::Slot;
-use super::table::SlotTable;
+use super::table::{FrozenSlot, SlotTable};
 use crate::error::Result;
-use crate::time::Watermark;
+use crate::keys::partition_of_rows;
+use crate::time::{Timestamp, Watermark};
 
 /// What an operator keeps in one table: the columns of the key, and the columns kept for each key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,55 @@ pub struct TableSchema {
     pub keys: Fields,
     /// Columns kept for each key.
     pub values: Fields,
+    /// What tells the partition that a row belongs to.
+    pub placed_by: PlacedBy,
+    /// What its slots stand for, in words: rows that were put into slots by one rule are not found by another, so a change of
+    /// these words is a change of the state.
+    pub slots: String,
+}
+
+impl TableSchema {
+    /// The columns of a row: those of the key, then those kept for it.
+    pub fn columns(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.keys.iter().chain(&self.values).cloned().collect::<Vec<_>>()))
+    }
+}
+
+/// What of a row of state tells its partition, so that state can be shared out anew among another number of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlacedBy {
+    /// Its key columns: rows are exchanged by these.
+    Keys,
+    /// Its slot: rows are exchanged by that time.
+    Slot,
+}
+
+/// A change of a table.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// These rows, keys first, were kept, each in place of the one that its key had.
+    Upsert(Slot, RecordBatch),
+    /// The rows with these keys were removed.
+    Remove(Slot, RecordBatch),
+    /// The slot was dropped with all in it.
+    Drop(Slot),
+}
+
+impl Change {
+    /// The slot that changed.
+    pub const fn slot(&self) -> Slot {
+        match self {
+            Self::Upsert(slot, _) | Self::Remove(slot, _) | Self::Drop(slot) => *slot,
+        }
+    }
+
+    /// How many rows it names.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Upsert(_, rows) | Self::Remove(_, rows) => rows.num_rows(),
+            Self::Drop(_) => 0,
+        }
+    }
 }
 
 /// All state of one node and partition: the tables that its operator declared, at one version.
@@ -40,24 +91,68 @@ impl StateStore {
         &mut self.tables[index]
     }
 
-    /// Makes what was written since the last commit the next version. Rows nothing refers to any more are given back.
-    pub fn commit(&mut self) -> Result<()> {
-        self.tables.iter_mut().try_for_each(StateTable::commit)
+    /// The tables in the order in which they were declared.
+    pub fn tables(&self) -> &[StateTable] {
+        &self.tables
     }
 
-    /// Forgets what was written since the last commit.
-    pub fn roll_back(&mut self) {
-        self.tables.iter_mut().for_each(StateTable::roll_back);
+    /// Makes what was written since the last commit the next version. Gives per table what changed; the same changes, applied
+    /// to the version before, give this one, with its rows in the same order. Rows nothing refers to any more are given back.
+    pub fn commit(&mut self) -> Result<Vec<Vec<Change>>> {
+        self.tables.iter_mut().map(StateTable::commit).collect()
+    }
+
+    /// Shares the rows of `stores`, all of the same tables, out among so many stores.
+    pub fn share_out(stores: &[Self], partitions: usize) -> Result<Vec<Self>> {
+        let Some(first) = stores.first() else { return Ok(Vec::new()) };
+        let declared = || first.tables.iter().map(|table| table.declared.clone()).collect();
+        let mut shares: Vec<Self> = (0..partitions).map(|_| Self::new(declared())).collect();
+        for store in stores {
+            for (index, table) in store.tables.iter().enumerate() {
+                for slot in table.slots() {
+                    let rows = table.scan(slot)?;
+                    for (partition, rows) in table.declared.shared_out(slot, &rows, partitions)? {
+                        shares[partition].tables[index].apply(&Change::Upsert(slot, rows))?;
+                    }
+                }
+            }
+        }
+        for share in &mut shares {
+            share.commit()?;
+        }
+        Ok(shares)
     }
 
     /// The number of rows kept.
     pub fn rows(&self) -> usize {
-        self.tables.iter().flat_map(|table| table.slots.values()).map(SlotTable::rows).sum()
+        self.tables.iter().map(StateTable::rows).sum()
     }
 
     /// The bytes of memory held.
     pub fn memory(&self) -> usize {
         self.tables.iter().flat_map(|table| table.slots.values()).map(SlotTable::memory).sum()
+    }
+}
+
+impl TableSchema {
+    /// `rows` of a slot by the partition, of so many, that they belong to.
+    fn shared_out(&self, slot: Slot, rows: &RecordBatch, partitions: usize) -> Result<Vec<(usize, RecordBatch)>> {
+        let of_rows = match self.placed_by {
+            PlacedBy::Keys => partition_of_rows(&rows.columns()[..self.keys.len()], rows.num_rows(), partitions)?,
+            PlacedBy::Slot => {
+                let time = slot.time().map_or(i64::MAX, Timestamp::micros);
+                let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from_value(time, 1));
+                return Ok(vec![(partition_of_rows(&[time], 1, partitions)?[0] as usize, rows.clone())]);
+            }
+        };
+        let mut by_partition: Vec<Vec<u32>> = vec![Vec::new(); partitions];
+        for (row, partition) in of_rows.into_iter().enumerate() {
+            by_partition[partition as usize].push(row as u32);
+        }
+        let filled = by_partition.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+        filled
+            .map(|(partition, indices)| Ok((partition, take_record_batch(rows, &UInt32Array::from(indices))?)))
+            .collect()
     }
 }
 
@@ -67,7 +162,27 @@ pub struct StateTable {
     declared: TableSchema,
     schema: SchemaRef,
     slots: BTreeMap<Slot, SlotTable>,
-    dropped: Vec<(Slot, SlotTable)>,
+    /// Since the last commit, in order.
+    changes: Vec<Change>,
+}
+
+/// A table at one moment, to be read while the table itself goes on to change.
+#[derive(Debug)]
+pub struct FrozenTable {
+    schema: SchemaRef,
+    slots: Vec<(Slot, FrozenSlot)>,
+}
+
+impl FrozenTable {
+    /// The number of rows of each slot that has any, in the order of time.
+    pub fn slots(&self) -> impl Iterator<Item = (Slot, usize)> {
+        self.slots.iter().map(|(slot, rows)| (*slot, rows.rows()))
+    }
+
+    /// All rows, slot by slot, at most so many at a time.
+    pub fn batches(&self, most: usize) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.slots.iter().flat_map(move |(_, rows)| rows.batches(most, &self.schema))
+    }
 }
 
 /// Rows grouped by their key within a slot: what [`StateTable::group`] found out about them.
@@ -120,22 +235,54 @@ pub struct Gathered {
 
 impl StateTable {
     fn new(declared: TableSchema) -> Self {
-        let fields: Vec<_> = declared.keys.iter().chain(&declared.values).cloned().collect();
-        let schema = Arc::new(Schema::new(fields));
-        Self { declared, schema, slots: BTreeMap::new(), dropped: Vec::new() }
+        Self { schema: declared.columns(), declared, slots: BTreeMap::new(), changes: Vec::new() }
+    }
+
+    /// What the table holds, as its operator declared it.
+    pub fn declared(&self) -> &TableSchema {
+        &self.declared
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.slots.values().map(SlotTable::rows).sum()
+    }
+
+    fn slot(&mut self, slot: Slot) -> Result<&mut SlotTable> {
+        match self.slots.entry(slot) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let types: Vec<_> = self.declared.keys.iter().map(|field| field.data_type().clone()).collect();
+                Ok(entry.insert(SlotTable::new(&types)?))
+            }
+        }
     }
 
     /// Finds out which of `rows` keys are equal and which are known in `slot`. `keys` are the table's key columns.
     pub fn group(&mut self, slot: Slot, keys: &[ArrayRef], rows: usize) -> Result<Groups> {
-        let types = || self.declared.keys.iter().map(|field| field.data_type().clone()).collect::<Vec<_>>();
-        let table = match self.slots.entry(slot) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(SlotTable::new(&types())?),
-        };
-        let (group_of_row, first_rows, ids) = table.group(keys, rows)?;
+        let (group_of_row, first_rows, ids) = self.slot(slot)?.group(keys, rows)?;
         let first_rows = UInt32Array::from(first_rows);
         let keys = keys.iter().map(|key| take(key, &first_rows, None)).collect::<Result<_, _>>()?;
         Ok(Groups { slot, ids, group_of_row, first_rows, keys })
+    }
+
+    /// Does again what was done to another table.
+    pub fn apply(&mut self, change: &Change) -> Result<()> {
+        match change {
+            Change::Upsert(slot, rows) => self.slot(*slot)?.put(rows.clone()),
+            Change::Remove(slot, keys) => self.slot(*slot)?.take_out(keys.columns(), keys.num_rows()),
+            Change::Drop(slot) => {
+                self.slots.remove(slot);
+                Ok(())
+            }
+        }
+    }
+
+    /// The table as it is now.
+    pub fn freeze(&self) -> FrozenTable {
+        let filled = self.slots.iter().filter(|(_, table)| table.rows() > 0);
+        let slots = filled.map(|(slot, table)| (*slot, table.freeze())).collect();
+        FrozenTable { schema: Arc::clone(&self.schema), slots }
     }
 
     /// The rows kept for `groups`. A group without one is left out.
@@ -167,17 +314,25 @@ impl StateTable {
             .slots
             .get_mut(&groups.slot)
             .expect("grouping made the slot, and dropping it ends the epoch's use of it");
-        table.upsert(&groups.ids, rows);
+        table.upsert(&groups.ids, rows.clone());
+        self.changes.push(Change::Upsert(groups.slot, rows));
         Ok(())
     }
 
     /// Removes the rows of those `groups` for which `gone` is true.
-    pub fn remove(&mut self, groups: &Groups, gone: &[bool]) {
-        if let Some(table) = self.slots.get_mut(&groups.slot) {
-            for (&id, _) in groups.ids.iter().zip(gone).filter(|(_, gone)| **gone) {
-                table.remove(id);
-            }
+    pub fn remove(&mut self, groups: &Groups, gone: &[bool]) -> Result<()> {
+        let Some(table) = self.slots.get_mut(&groups.slot) else { return Ok(()) };
+        let gone: Vec<bool> = table.holds(&groups.ids).iter().zip(gone).map(|(held, gone)| *held && *gone).collect();
+        let groups = groups.only(&gone)?;
+        if groups.is_empty() {
+            return Ok(());
         }
+        groups.ids.iter().for_each(|id| table.remove(*id));
+        let keys = Arc::new(Schema::new(self.declared.keys.clone()));
+        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
+        let keys = RecordBatch::try_new_with_options(keys, groups.keys, &options)?;
+        self.changes.push(Change::Remove(groups.slot, keys));
+        Ok(())
     }
 
     /// All rows of a slot, key columns first, in the order in which their keys first appeared.
@@ -201,29 +356,30 @@ impl StateTable {
 
     /// Drops every slot that `watermark` has passed, without a look at its rows.
     pub fn drop_slots(&mut self, watermark: Watermark) {
+        let mut dropped = BTreeSet::new();
+        let mut known = Vec::new();
         while let Some(entry) = self.slots.first_entry() {
             if !entry.key().time().is_some_and(|time| watermark.has_passed(time)) {
                 break;
             }
             let (slot, table) = entry.remove_entry();
-            self.dropped.push((slot, table));
+            dropped.insert(slot);
+            if table.committed {
+                known.push(Change::Drop(slot));
+            }
+        }
+        if !dropped.is_empty() {
+            // What this epoch did to them is of no use to anybody any more.
+            self.changes.retain(|change| matches!(change, Change::Drop(_)) || !dropped.contains(&change.slot()));
+            self.changes.extend(known);
         }
     }
 
-    fn commit(&mut self) -> Result<()> {
-        self.dropped.clear();
+    fn commit(&mut self) -> Result<Vec<Change>> {
         for table in self.slots.values_mut() {
             table.commit(&self.schema)?;
         }
         self.slots.retain(|_, table| table.rows() > 0);
-        Ok(())
-    }
-
-    fn roll_back(&mut self) {
-        for (slot, table) in std::mem::take(&mut self.dropped).into_iter().rev() {
-            self.slots.insert(slot, table);
-        }
-        self.slots.values_mut().for_each(SlotTable::roll_back);
-        self.slots.retain(|_, table| table.rows() > 0);
+        Ok(std::mem::take(&mut self.changes))
     }
 }

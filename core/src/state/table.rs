@@ -14,7 +14,7 @@ const MOST_SEGMENTS: usize = 32;
 
 /// Where a key's row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+pub(super) struct Place {
     segment: u32,
     row: u32,
 }
@@ -23,9 +23,9 @@ impl Place {
     const NOWHERE: Self = Self { segment: u32::MAX, row: 0 };
 }
 
-/// The rows of one epoch's write. Never changed once written.
-#[derive(Debug)]
-struct Segment {
+/// The rows of one write. Never changed once written.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
     rows: Option<RecordBatch>,
     live: usize,
 }
@@ -41,15 +41,32 @@ pub(super) struct SlotTable {
     /// By id: the call of `group` that last met the key, and the group it gave it.
     met: Vec<(u32, u32)>,
     calls: u32,
-    undo: Undo,
+    /// Ids from here on never had a row.
+    fresh: u32,
+    /// Set once a key got a row later than a key with a greater id did: rows count from when their key last came to have one,
+    /// and that order must not depend on keys which the table has met and holds no row of, since a checkpoint does not know them.
+    order: Option<Order>,
+    written: bool,
+    /// Whether the slot was there at the last commit.
+    pub(super) committed: bool,
 }
 
-/// How the slot was at the last commit.
+/// The order in which keys came to have a row.
 #[derive(Debug, Default)]
-struct Undo {
-    keys: usize,
-    segments: usize,
-    places: Vec<(u32, Place)>,
+struct Order {
+    ids: Vec<u32>,
+    /// By id, its last place in `ids`.
+    position: Vec<u32>,
+}
+
+impl Order {
+    fn push(&mut self, id: u32) {
+        if self.position.len() <= id as usize {
+            self.position.resize(id as usize + 1, 0);
+        }
+        self.position[id as usize] = self.ids.len() as u32;
+        self.ids.push(id);
+    }
 }
 
 impl SlotTable {
@@ -62,7 +79,10 @@ impl SlotTable {
             live: 0,
             met: Vec::new(),
             calls: 0,
-            undo: Undo::default(),
+            fresh: 0,
+            order: None,
+            written: false,
+            committed: false,
         })
     }
 
@@ -75,18 +95,46 @@ impl SlotTable {
             .segments
             .iter()
             .filter_map(|segment| segment.rows.as_ref())
-            .map(RecordBatch::get_array_memory_size)
+            .flat_map(RecordBatch::columns)
+            // Of a column that shares its memory with others, its own part.
+            .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
             .sum();
         let by_id = self.places.capacity() * size_of::<Place>() + self.met.capacity() * size_of::<(u32, u32)>();
         segments + by_id + self.interner.memory()
+    }
+
+    /// Keeps rows, keys first, each in place of the one that its key has: what a checkpoint holds. No key stands twice.
+    pub(super) fn put(&mut self, rows: RecordBatch) -> Result<()> {
+        let mut ids = Vec::new();
+        self.interner.reserve(rows.num_rows());
+        self.interner.intern(&rows.columns()[..self.types.len()], rows.num_rows(), &mut ids)?;
+        self.grow();
+        self.upsert(&ids, rows);
+        Ok(())
+    }
+
+    /// Removes the rows with these keys.
+    pub(super) fn take_out(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+        let mut ids = Vec::new();
+        self.interner.intern(keys, rows, &mut ids)?;
+        self.grow();
+        for id in ids {
+            self.remove(id);
+        }
+        Ok(())
+    }
+
+    /// Makes room for what is kept by id.
+    fn grow(&mut self) {
+        self.places.resize(self.interner.len(), Place::NOWHERE);
+        self.met.resize(self.interner.len(), (0, 0));
     }
 
     /// The group of each row, the first row of each group, and the id of each group's key.
     pub(super) fn group(&mut self, keys: &[ArrayRef], rows: usize) -> Result<(Vec<usize>, Vec<u32>, Vec<u32>)> {
         let mut ids = Vec::new();
         self.interner.intern(keys, rows, &mut ids)?;
-        self.places.resize(self.interner.len(), Place::NOWHERE);
-        self.met.resize(self.interner.len(), (0, 0));
+        self.grow();
         self.calls += 1;
         let (mut group_of_row, mut first_rows, mut group_ids) = (Vec::with_capacity(rows), Vec::new(), Vec::new());
         for (row, &id) in ids.iter().enumerate() {
@@ -118,41 +166,29 @@ impl SlotTable {
         ids.iter().map(|&id| self.places[id as usize] != Place::NOWHERE).collect()
     }
 
-    /// Every row, in the order of ids.
+    /// Every row, in the order in which their keys came to have one.
     pub(super) fn scan(&self, schema: &SchemaRef) -> Result<RecordBatch> {
-        let places: Vec<Place> = self.places.iter().copied().filter(|place| *place != Place::NOWHERE).collect();
-        self.rows_at(&places, schema)
+        self.rows_at(&self.places_in_order(), schema)
+    }
+
+    fn places_in_order(&self) -> Vec<Place> {
+        let live = |place: &Place| *place != Place::NOWHERE;
+        match &self.order {
+            None => self.places.iter().copied().filter(live).collect(),
+            Some(Order { ids, position }) => {
+                let last = |(place, id): &(usize, &u32)| position[**id as usize] as usize == *place;
+                ids.iter().enumerate().filter(last).map(|(_, id)| self.places[*id as usize]).filter(live).collect()
+            }
+        }
+    }
+
+    /// The rows as they are now, to be read while the table goes on to change.
+    pub(super) fn freeze(&self) -> FrozenSlot {
+        FrozenSlot { places: self.places_in_order(), segments: self.segments.clone() }
     }
 
     fn rows_at(&self, places: &[Place], schema: &SchemaRef) -> Result<RecordBatch> {
-        let Some(first) = places.first() else {
-            return Ok(RecordBatch::new_empty(Arc::clone(schema)));
-        };
-        if places.iter().all(|place| place.segment == first.segment) {
-            let rows = self.segment_rows(first.segment);
-            let whole = places.len() == rows.num_rows()
-                && places.iter().enumerate().all(|(row, place)| place.row as usize == row);
-            if whole {
-                return Ok(rows.clone());
-            }
-            let indices = UInt32Array::from_iter_values(places.iter().map(|place| place.row));
-            return Ok(take_record_batch(rows, &indices)?);
-        }
-        // Segments without live rows are empty places that no index points at; any batch will do for them.
-        let some = self.segment_rows(first.segment);
-        let batches: Vec<&RecordBatch> =
-            self.segments.iter().map(|segment| segment.rows.as_ref().unwrap_or(some)).collect();
-        let indices: Vec<(usize, usize)> =
-            places.iter().map(|place| (place.segment as usize, place.row as usize)).collect();
-        if schema.fields().is_empty() {
-            let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(places.len()));
-            return Ok(RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)?);
-        }
-        Ok(interleave_record_batch(&batches, &indices)?)
-    }
-
-    fn segment_rows(&self, segment: u32) -> &RecordBatch {
-        self.segments[segment as usize].rows.as_ref().expect("a segment with live rows is kept")
+        rows_at(&self.segments, places, schema)
     }
 
     /// Keeps row `i` of `rows` for the key with id `ids[i]`.
@@ -173,15 +209,32 @@ impl SlotTable {
     /// Points the key at `place`, and takes the row it had out of the counts. The caller counts the new one.
     fn move_to(&mut self, id: u32, place: Place) {
         let before = std::mem::replace(&mut self.places[id as usize], place);
-        self.undo.places.push((id, before));
+        self.written = true;
         if before != Place::NOWHERE {
             self.segments[before.segment as usize].live -= 1;
             self.live -= 1;
+        } else if place != Place::NOWHERE {
+            self.came(id);
+        }
+    }
+
+    /// The key came to have a row.
+    fn came(&mut self, id: u32) {
+        match &mut self.order {
+            Some(order) => order.push(id),
+            None if id >= self.fresh => self.fresh = id + 1,
+            None => {
+                let mut order = Order::default();
+                (0..self.fresh).filter(|before| *before != id).for_each(|before| order.push(before));
+                order.push(id);
+                self.order = Some(order);
+            }
         }
     }
 
     pub(super) fn commit(&mut self, schema: &SchemaRef) -> Result<()> {
-        if !self.undo.places.is_empty() {
+        self.committed = true;
+        if std::mem::take(&mut self.written) {
             for segment in self.segments.iter_mut().filter(|segment| segment.live == 0) {
                 segment.rows = None;
             }
@@ -192,15 +245,15 @@ impl SlotTable {
                 self.compact(schema)?;
             }
         }
-        self.undo = Undo { keys: self.interner.len(), segments: self.segments.len(), places: Vec::new() };
         Ok(())
     }
 
     /// Copies the live rows into one segment and forgets keys without a row.
     fn compact(&mut self, schema: &SchemaRef) -> Result<()> {
         let rows = self.scan(schema)?;
-        if self.interner.len() > self.live {
+        if self.interner.len() > self.live || self.order.is_some() {
             let mut interner = Interner::new(&self.types)?;
+            interner.reserve(rows.num_rows());
             let mut ids = Vec::new();
             interner.intern(&rows.columns()[..self.types.len()], rows.num_rows(), &mut ids)?;
             self.interner = interner;
@@ -208,26 +261,55 @@ impl SlotTable {
         self.places = (0..self.live as u32).map(|row| Place { segment: 0, row }).collect();
         self.met = vec![(0, 0); self.live];
         self.calls = 0;
+        self.fresh = self.live as u32;
+        self.order = None;
         self.segments = vec![Segment { live: self.live, rows: Some(rows) }];
         Ok(())
     }
+}
 
-    pub(super) fn roll_back(&mut self) {
-        let undo = std::mem::take(&mut self.undo);
-        for (id, before) in undo.places.into_iter().rev() {
-            let after = std::mem::replace(&mut self.places[id as usize], before);
-            for (place, change) in [(after, -1), (before, 1)] {
-                if place != Place::NOWHERE {
-                    let live = &mut self.segments[place.segment as usize].live;
-                    *live = live.wrapping_add_signed(change);
-                    self.live = self.live.wrapping_add_signed(change);
-                }
-            }
-        }
-        self.segments.truncate(undo.segments);
-        self.interner.truncate(undo.keys);
-        self.places.truncate(undo.keys);
-        self.met.truncate(undo.keys);
-        self.undo = Undo { keys: undo.keys, segments: undo.segments, places: Vec::new() };
+/// The rows of a slot at one moment.
+#[derive(Debug)]
+pub(super) struct FrozenSlot {
+    places: Vec<Place>,
+    segments: Vec<Segment>,
+}
+
+impl FrozenSlot {
+    pub(super) fn rows(&self) -> usize {
+        self.places.len()
     }
+
+    /// The rows in order, so many at a time.
+    pub(super) fn batches(&self, most: usize, schema: &SchemaRef) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.places.chunks(most).map(|places| rows_at(&self.segments, places, schema))
+    }
+}
+
+fn rows_at(segments: &[Segment], places: &[Place], schema: &SchemaRef) -> Result<RecordBatch> {
+    let segment_rows = |segment: u32| -> &RecordBatch {
+        segments[segment as usize].rows.as_ref().expect("a segment with live rows is kept")
+    };
+    let Some(first) = places.first() else {
+        return Ok(RecordBatch::new_empty(Arc::clone(schema)));
+    };
+    if places.iter().all(|place| place.segment == first.segment) {
+        let rows = segment_rows(first.segment);
+        let together = places.iter().enumerate().all(|(index, place)| place.row as usize == first.row as usize + index);
+        if together {
+            return Ok(rows.slice(first.row as usize, places.len()));
+        }
+        let indices = UInt32Array::from_iter_values(places.iter().map(|place| place.row));
+        return Ok(take_record_batch(rows, &indices)?);
+    }
+    // Segments without live rows are empty places that no index points at; any batch will do for them.
+    let some = segment_rows(first.segment);
+    let batches: Vec<&RecordBatch> = segments.iter().map(|segment| segment.rows.as_ref().unwrap_or(some)).collect();
+    let indices: Vec<(usize, usize)> =
+        places.iter().map(|place| (place.segment as usize, place.row as usize)).collect();
+    if schema.fields().is_empty() {
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(places.len()));
+        return Ok(RecordBatch::try_new_with_options(Arc::clone(schema), Vec::new(), &options)?);
+    }
+    Ok(interleave_record_batch(&batches, &indices)?)
 }
