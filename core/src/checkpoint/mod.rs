@@ -1,55 +1,52 @@
-//! The log of epochs: what an epoch is to do before its first row is used, and the proof that it is done.
+//! What makes a run durable: intents, versions of state, commits, and the decision how to go on after a crash.
 //!
-//! This version keeps the log in memory: it ends with the run.
+//! ```text
+//! metadata.json                                  what this is; written once
+//! graphs/<n>.json                                the graph as it is run from epoch n on
+//! epochs/<n>.intent   epochs/<n>.commit          what epoch n is to do; the proof that it is done
+//! state/<node>/<partition>/<table>.<n>.delta     what epoch n changed
+//! state/<node>/<partition>/<table>.<n>.snapshot  all rows after epoch n
+//! ```
+//!
+//! An epoch's intent is durable before a row of it reaches an operator; its state before its output is shown; its commit
+//! when both are. So what a crash leaves is always one of a few cases, and [`decide`] is a pure function over them.
 
-use std::collections::BTreeMap;
+mod error;
+mod holdings;
+pub mod inspect;
+mod ledger;
+mod local;
+mod memory;
+mod name;
+mod record;
+mod recovery;
+mod restore;
+mod simulated;
+mod state_file;
+mod storage;
+mod suite;
+mod verdict;
 
-use serde::{Deserialize, Serialize};
+pub use error::{CheckpointError, Damage, DamageCause};
+pub use holdings::Holdings;
+pub use ledger::{Ledger, TableKey};
+pub use local::{DirectoryEntry, EntryKind, FileLock, FileSystem, LocalDirectory, LockAttempt, StdFileSystem};
+pub use memory::MemoryStorage;
+pub use name::check_file_name;
+pub use record::{
+    Chain, ColumnRecord, Commit, FileName, GraphRecord, Intent, METADATA, Metadata, NodeRecord, NodeRole, StateContent,
+    StateFile, TableRecord, WatermarkRecord, file as record_file, read as read_record,
+};
+pub(crate) use recovery::PUT_BACK;
+pub use recovery::{Decision, decide};
+pub use restore::{LoadError, Wanted, load, read as read_state};
+pub use simulated::{Crash, SimulatedDisk};
+pub use state_file::{
+    Action, Entry, StateHeader, StateRows, TableContent, decode as decode_state, encode as encode_state,
+};
+pub use storage::{CheckpointLock, CheckpointStorage, Holder, NewFile, StoredFile};
+pub use suite::check_storage;
+pub use verdict::{Adjustments, Change, GraphNode, NodeVerdict, Verdict, compare, is_the_same};
 
-use crate::epoch::Epoch;
-use crate::node::OffsetRange;
-use crate::time::{Timestamp, Watermark};
-
-/// What an epoch is to do: with the state of the epoch before, all that a replay needs to give the same answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// What it reads, by source.
-    pub ranges: BTreeMap<String, OffsetRange>,
-    /// The watermark that makes rows late, by watermark node: the one of the epoch before.
-    pub late: BTreeMap<String, Watermark>,
-    /// The watermark that closes and evicts, by watermark node.
-    pub evict: BTreeMap<String, Watermark>,
-    /// The epoch's processing time.
-    pub processing_time: Timestamp,
-}
-
-/// The intents and commits of a run. An intent is logged before its epoch starts, a commit when all of it is done.
-#[derive(Debug, Default)]
-pub struct EpochLog {
-    intended: Option<Intent>,
-    committed: Option<Epoch>,
-}
-
-impl EpochLog {
-    /// Logs what an epoch is to do.
-    pub fn intend(&mut self, intent: Intent) {
-        self.intended = Some(intent);
-    }
-
-    /// Logs that the epoch is done: its state, its output and its sources' offsets.
-    pub fn commit(&mut self, epoch: Epoch) {
-        self.committed = Some(epoch);
-    }
-
-    /// The newest intent.
-    pub fn intended(&self) -> Option<&Intent> {
-        self.intended.as_ref()
-    }
-
-    /// The newest epoch that is done.
-    pub fn committed(&self) -> Option<Epoch> {
-        self.committed
-    }
-}
+/// The version of the format of all files that this version writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
