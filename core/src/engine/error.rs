@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::checkpoint::CheckpointError;
 use crate::epoch::{Epoch, Partition};
 use crate::error::Error;
 use crate::fault::Fault;
@@ -38,6 +39,17 @@ pub enum EngineError {
         /// Why.
         source: Error,
     },
+    /// The checkpoint could not be used, or no longer be written.
+    #[error("{}{source}", epoch.map_or_else(String::new, |epoch| format!("epoch {epoch} cannot be made durable: ")))]
+    Checkpoint {
+        /// The epoch that was to be made durable, where it was one.
+        epoch: Option<Epoch>,
+        /// Why.
+        source: CheckpointError,
+    },
+    /// What was asked for about the state in the checkpoint names no such node.
+    #[error("{}", .0.join("; "))]
+    Adjustments(Vec<String>),
     /// The engine was asked to go on after a failure.
     #[error("epoch {epoch} failed before; open the graph again to run it")]
     Failed {

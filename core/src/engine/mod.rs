@@ -5,19 +5,25 @@
 //! read, decode ──▶ bounded channel ──▶ rounds of batches ──▶ lanes: stateless chains, work before exchanges
 //!                                      exchange by key   ──▶ partitions: stateful nodes, then the chains below them
 //!                                      output in parts   ──▶ sinks stage
-//!                                      commit: state, sinks, log, sources
+//! commit thread                        epoch n: state, sinks, commit record    while epoch n + 1 computes
 //! ```
 //!
-//! One thread, the driver, owns the epoch loop, the log and every commit. The intake threads read the next epoch ahead
-//! while this one computes; the channel's bound is the backpressure.
+//! One thread, the driver, owns the epoch loop and the intents; one thread commits, in the order of the epochs. The intake
+//! threads read the next epoch ahead while this one computes; the channel's bound is the backpressure.
 
+mod commit;
 mod compute;
 mod driver;
+mod durable;
 mod error;
+mod fingerprint;
+mod found;
 mod intake;
 mod lane;
+mod open;
 mod options;
 mod progress;
+mod recovery;
 mod topology;
 mod watermarks;
 
@@ -25,3 +31,4 @@ pub use driver::{Engine, Step};
 pub use error::EngineError;
 pub use options::{Connectors, EngineOptions, StopSignal};
 pub use progress::{Durations, EventTimeProgress, OperatorProgress, Progress, SinkProgress, SourceProgress, Summary};
+pub use recovery::{Recovery, foresee};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::checkpoint::{Adjustments, CheckpointStorage};
 use crate::node::{Handles, Sink, Source};
 use crate::time::{Clock, SystemClock};
 
@@ -20,6 +21,12 @@ pub struct EngineOptions {
     pub clock: Arc<dyn Clock>,
     /// What the program and opened nodes hand each other.
     pub handles: Handles,
+    /// Where the run keeps its checkpoint, in place of the directory that the graph names.
+    pub checkpoint: Option<Arc<dyn CheckpointStorage>>,
+    /// What is to become of state in the checkpoint that does not fit the graph.
+    pub adjustments: Adjustments,
+    /// Ends the run after so many epochs.
+    pub max_epochs: Option<u64>,
     /// Ends the run after the epoch in hand.
     pub stop: StopSignal,
     /// Open sources and sinks to use in place of those that the plan would open.
@@ -33,6 +40,9 @@ impl Default for EngineOptions {
             batch_rows: 32_768,
             clock: Arc::new(SystemClock),
             handles: Handles::default(),
+            checkpoint: None,
+            adjustments: Adjustments::default(),
+            max_epochs: None,
             stop: StopSignal::default(),
             connectors: Connectors::default(),
         }

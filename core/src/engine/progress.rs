@@ -37,13 +37,15 @@ pub struct Progress {
 /// Where an epoch's time went, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Durations {
+    /// The epoch's intent written to the checkpoint.
+    pub intent: f64,
     /// From the intent to the last row taken in: waiting for rows, stateless nodes and partial aggregates.
     pub intake: f64,
     /// Stateful nodes and what follows them.
     pub compute: f64,
     /// Output written where nobody sees it.
     pub stage: f64,
-    /// State, sinks, log and sources committed.
+    /// State and commit written to the checkpoint, output shown. The next epoch may compute at the same time.
     pub commit: f64,
     /// All of it.
     pub total: f64,

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::topology::Topology;
-use crate::time::{Timestamp, Watermark};
+use super::topology::{Node, Topology};
+use crate::checkpoint::{Intent, WatermarkRecord};
+use crate::time::{TimeSpan, Timestamp, Watermark};
 
 /// The watermark of each watermark node, and what it was in the last epoch.
 #[derive(Debug)]
@@ -15,6 +16,10 @@ pub(super) struct Watermarks {
     current: Vec<Option<Watermark>>,
     /// What `current` was when the last epoch was planned.
     last: Vec<Option<Watermark>>,
+    /// By node, the newest event time it ever saw.
+    newest: Vec<Watermark>,
+    /// By node, what an earlier run reached there: what it made late stays late, whatever is new above it.
+    reached: Vec<Watermark>,
 }
 
 /// The watermarks of one epoch at every node; [`Watermark::NONE`] where there is none.
@@ -27,20 +32,76 @@ pub(super) struct InForce {
 impl Watermarks {
     pub(super) fn new(topology: &Topology) -> Self {
         let none: Vec<_> = topology.nodes.iter().map(|node| node.delay.map(|_| Watermark::NONE)).collect();
-        Self { last: none.clone(), current: none }
+        Self {
+            last: none.clone(),
+            newest: vec![Watermark::NONE; none.len()],
+            reached: vec![Watermark::NONE; none.len()],
+            current: none,
+        }
+    }
+
+    /// Takes up what an earlier run left. `kept` finds a node's record. A watermark never goes back, also when the delay is
+    /// longer now.
+    pub(super) fn resume(
+        &mut self,
+        topology: &Topology,
+        kept: impl Fn(&str) -> Option<WatermarkRecord>,
+        reached: impl Fn(&str) -> Option<Watermark>,
+    ) {
+        for (id, node) in topology.nodes.iter().enumerate() {
+            self.reached[id] = reached(&node.name).unwrap_or_default();
+            if let (Some(delay), Some(WatermarkRecord { newest, in_force, next })) = (node.delay, kept(&node.name)) {
+                self.newest[id] = newest;
+                self.last[id] = Some(in_force);
+                self.current[id] = Some(next.max(behind(newest, delay)));
+            }
+        }
+    }
+
+    /// Puts in force what an epoch's intent says, so that it is run as it was meant to be.
+    pub(super) fn put_in_force(&mut self, topology: &Topology, intent: &Intent) {
+        for (values, kept) in [(&mut self.last, &intent.late), (&mut self.current, &intent.evict)] {
+            for (value, node) in values.iter_mut().zip(&topology.nodes) {
+                if let (Some(value), Some(kept)) = (value, kept.get(&*node.name)) {
+                    *value = *kept;
+                }
+            }
+        }
+    }
+
+    /// The watermark that was in force at every stateful node in the epoch that is done.
+    pub(super) fn reached(&self, topology: &Topology) -> BTreeMap<String, Watermark> {
+        let late = self.in_force(topology).late;
+        topology.stateful().map(|(id, _)| (topology.nodes[id].name.to_string(), late[id])).collect()
+    }
+
+    /// What a checkpoint is to remember, by the names of the watermark nodes.
+    pub(super) fn records(&self, topology: &Topology) -> BTreeMap<String, WatermarkRecord> {
+        let record = |(id, node): (usize, &Node)| {
+            let (in_force, next) = (self.last[id]?, self.current[id]?);
+            Some((node.name.to_string(), WatermarkRecord { newest: self.newest[id], in_force, next }))
+        };
+        topology.nodes.iter().enumerate().filter_map(record).collect()
     }
 
     /// What is in force in the epoch that is planned now.
     pub(super) fn in_force(&self, topology: &Topology) -> InForce {
-        InForce { late: pushed_down(&self.last, topology), evict: pushed_down(&self.current, topology) }
+        let at_least = |values: Vec<Watermark>| -> Vec<Watermark> {
+            values.into_iter().zip(&self.reached).map(|(value, reached)| value.max(*reached)).collect()
+        };
+        InForce {
+            late: at_least(pushed_down(&self.last, topology)),
+            evict: at_least(pushed_down(&self.current, topology)),
+        }
     }
 
     /// The epoch that was planned with the current values is done; `newest` is the newest event time each node saw.
     pub(super) fn advance(&mut self, topology: &Topology, newest: &[Watermark]) {
         self.last.clone_from(&self.current);
         for (id, node) in topology.nodes.iter().enumerate() {
-            if let (Some(delay), Some(value), Some(time)) = (node.delay, &mut self.current[id], newest[id].0) {
-                *value = (*value).max(Watermark(Some(time.floor_to_millis().minus(delay))));
+            if let (Some(delay), Some(value)) = (node.delay, &mut self.current[id]) {
+                self.newest[id] = self.newest[id].max(newest[id]);
+                *value = (*value).max(behind(newest[id], delay));
             }
         }
     }
@@ -70,6 +131,11 @@ impl Watermarks {
             named.filter_map(|(node, value)| Some((node.name.to_string(), (*value)?))).collect()
         })
     }
+}
+
+/// The watermark that a newest event time makes.
+fn behind(newest: Watermark, delay: TimeSpan) -> Watermark {
+    Watermark(newest.0.map(|time| time.floor_to_millis().minus(delay)))
 }
 
 /// The watermark at each node: a watermark node has its own, any other the least of those that feed it and have one.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nodes::{Collected, Fail, Keep, Mark, Scripted, Sum};
 use petgraph::graph::NodeIndex;
+use watershed_core::checkpoint::{CheckpointStorage, FileName, MemoryStorage, NewFile};
 use watershed_core::engine::{Connectors, Engine, EngineError, EngineOptions, Step};
 use watershed_core::epoch::{Epoch, Port};
 use watershed_core::node::{OperatorSpec, SinkSpec, SourceSpec};
@@ -18,8 +19,8 @@ struct Plans(Plan);
 
 impl Plans {
     fn new(trigger: Trigger, at_end: AtEnd, partitions: usize) -> Self {
-        let run = RunOptions { trigger, at_end, partitions: Some(partitions), checkpoint: None };
-        Self(Plan { name: "test".to_owned(), dag: Dag::default(), run })
+        let run = RunOptions { trigger, at_end, partitions: Some(partitions), ..RunOptions::default() };
+        Self(Plan { name: "test".to_owned(), text: String::new(), dag: Dag::default(), run })
     }
 
     fn node(&mut self, name: &str, role: Role, from: &[(NodeIndex, usize)]) -> NodeIndex {
@@ -152,7 +153,7 @@ fn a_failing_node_ends_the_run_and_nothing_of_its_epoch_is_committed() {
     let error = engine.run(&mut |_| {}).expect_err("the node fails");
     assert_eq!(error.to_string(), "node `fails` failed in epoch 1: time 30 was met");
     assert_eq!(collected.of("out"), [(0, vec![(1, 1, 1)])]);
-    assert_eq!(engine.log().committed(), Some(Epoch(0)));
+    assert_eq!(engine.next_epoch(), Epoch(1));
     assert!(matches!(engine.step(), Err(EngineError::Failed { epoch: Epoch(1) })), "a failed engine stays failed");
 }
 
@@ -169,7 +170,8 @@ fn a_stop_ends_after_the_epoch_in_hand() {
             }
         })
         .expect("a stop is no failure");
-    assert_eq!((summary.epochs, summary.stopped), (2, true));
+    // When the listener hears of an epoch, the one after it is in hand.
+    assert_eq!((summary.epochs, summary.stopped), (3, true));
 }
 
 #[test]
@@ -185,4 +187,118 @@ fn steps_say_when_there_is_nothing_to_do() {
     let (options, _) = options(&[("in", vec![])], &["out", "late"], 1);
     let mut engine = Engine::open(&plan, options).expect("the plan opens");
     assert!(matches!(engine.step(), Ok(Step::Finished)), "a source at its end ends the run");
+}
+
+/// The graph's own file counted as a leftover of an earlier run and was removed, so that the next run found its versions
+/// without a graph and began at epoch 0.
+#[test]
+fn a_run_goes_on_after_the_newest_version_and_finds_nothing_damaged() {
+    let storage = MemoryStorage::new();
+    let epochs: Vec<Vec<nodes::Row>> = (0..8).map(|epoch| vec![(1, epoch * 20, 1)]).collect();
+    // Another number of partitions is another graph, whose file is new.
+    for (run, partitions) in [1, 1, 2, 2, 3, 1, 1, 1].into_iter().enumerate() {
+        let mut plan = windows(Trigger::AvailableNow, AtEnd::Hold, partitions);
+        plan.run.retain = Some(2);
+        let (mut options, _) = options(&[("in", epochs.clone())], &["out", "late"], 2);
+        options.checkpoint = Some(Arc::new(storage.clone()));
+        options.max_epochs = Some(1);
+        let mut engine = Engine::open(&plan, options).expect("the plan opens");
+        assert_eq!(engine.damages(), []);
+        assert_eq!((engine.next_epoch(), engine.epochs_to_replay()), (Epoch(run as u64), 0));
+        engine.run(&mut |_| {}).expect("the run succeeds");
+    }
+}
+
+/// Eight epochs whose windows close, one after the other, and rows that are late.
+fn eight_epochs() -> Vec<Vec<nodes::Row>> {
+    (0..8).map(|epoch| vec![(1, epoch * 20, 1), (2, epoch * 20 + 3, 10), (1, epoch * 5, 100)]).collect()
+}
+
+/// Opens `plan` on a checkpoint with sinks that outlive the engine.
+fn reopened(plan: &Plan, storage: &MemoryStorage, collected: &Collected) -> Result<Engine, EngineError> {
+    let (mut options, _) = options(&[("in", eight_epochs())], &[], 2);
+    for name in ["out", "late"] {
+        options.connectors.sinks.insert(name.to_owned(), Box::new(collected.sink(name)));
+    }
+    options.checkpoint = Some(Arc::new(storage.clone()));
+    Engine::open(plan, options)
+}
+
+/// A run that went back to an older version and was ended again left newer commits behind, which counted as whole as soon as
+/// the damaged file was written anew: what lay between was never run.
+#[test]
+fn a_run_that_goes_back_and_is_ended_again_still_runs_every_epoch_again() {
+    let plan = windows(Trigger::AvailableNow, AtEnd::Hold, 2);
+    let (undisturbed, _) = run(&plan, &eight_epochs(), 2);
+    for damaged in ["state/sums/0/sums.00000000.snapshot", "state/sums/1/sums.00000000.snapshot"] {
+        let (storage, collected) = (MemoryStorage::new(), Collected::default());
+        let mut engine = reopened(&plan, &storage, &collected).expect("the plan opens");
+        while engine.next_epoch() < Epoch(6) {
+            engine.step().expect("an epoch");
+        }
+        drop(engine);
+        storage.write(&[NewFile { name: damaged.to_owned(), content: vec![b"nothing".to_vec()] }]).expect("memory");
+        // What the sinks show is lost with the version, as a sink that replaces everything at epoch 0 does.
+        let collected = Collected::default();
+        let mut engine = reopened(&plan, &storage, &collected).expect("it goes back to the beginning");
+        assert_eq!((engine.next_epoch(), engine.epochs_to_replay(), engine.damages().len()), (Epoch(0), 6, 1));
+        engine.step().expect("an epoch");
+        drop(engine);
+        let mut engine = reopened(&plan, &storage, &collected).expect("it goes on");
+        assert_eq!((engine.next_epoch(), engine.epochs_to_replay()), (Epoch(1), 5));
+        engine.run(&mut |_| {}).expect("the run succeeds");
+        for sink in ["out", "late"] {
+            assert_eq!(collected.of(sink), undisturbed.of(sink), "{damaged}, {sink}");
+        }
+    }
+}
+
+/// Epochs that were shown would be shown otherwise by another form of the graph.
+#[test]
+fn committed_epochs_are_not_run_again_by_another_form_of_the_graph() {
+    let plan = windows(Trigger::AvailableNow, AtEnd::Hold, 2);
+    let (storage, collected) = (MemoryStorage::new(), Collected::default());
+    let mut engine = reopened(&plan, &storage, &collected).expect("the plan opens");
+    while engine.next_epoch() < Epoch(4) {
+        engine.step().expect("an epoch");
+    }
+    drop(engine);
+    let newest = FileName::Commit(Epoch(3)).to_string();
+    storage.write(&[NewFile { name: newest, content: vec![b"nothing".to_vec()] }]).expect("memory");
+    let mut changed = Plans::new(Trigger::AvailableNow, AtEnd::Hold, 2);
+    let source = changed.source("in");
+    let marked = changed.operator("marked", Mark { delay: 30 }, &[(source, 0)]);
+    let sums = changed.operator("sums", Sum {}, &[(marked, 0)]);
+    changed.sink("out", (sums, 0));
+    changed.sink("late", (sums, 1));
+    let refused = reopened(&changed.0, &storage, &collected).err().expect("another form").to_string();
+    assert!(refused.contains("epoch 3") && refused.contains("another form"), "{refused}");
+    assert!(reopened(&plan, &storage, &collected).is_ok(), "the graph as it was may run it again");
+}
+
+/// A second watermark above a node that goes on would have opened windows again that were shown.
+#[test]
+fn what_was_late_stays_late_whatever_is_new_above_a_node() {
+    let plan = windows(Trigger::AvailableNow, AtEnd::Hold, 2);
+    let (storage, collected) = (MemoryStorage::new(), Collected::default());
+    let mut engine = reopened(&plan, &storage, &collected).expect("the plan opens");
+    engine.run(&mut |_| {}).expect("the run succeeds");
+    drop(engine);
+    let shown = collected.of("out");
+    let mut changed = Plans::new(Trigger::AvailableNow, AtEnd::Hold, 2);
+    let source = changed.source("in");
+    let other = changed.source("other");
+    let marked = changed.operator("marked", Mark { delay: 10 }, &[(source, 0)]);
+    let silent = changed.operator("silent", Mark { delay: 10 }, &[(other, 0)]);
+    let sums = changed.operator("sums", Sum {}, &[(marked, 0), (silent, 0)]);
+    changed.sink("out", (sums, 0));
+    changed.sink("late", (sums, 1));
+    let inputs = [("in", [eight_epochs(), vec![vec![(7, 1, 1)]]].concat()), ("other", Vec::new())];
+    let (mut options, again) = options(&inputs, &["out", "late"], 2);
+    options.checkpoint = Some(Arc::new(storage.clone()));
+    let mut engine = Engine::open(&changed.0, options).expect("a new source above is fine");
+    engine.run(&mut |_| {}).expect("the run succeeds");
+    assert!(!shown.is_empty(), "windows were closed before");
+    assert_eq!(again.of("out"), []);
+    assert_eq!(again.of("late"), [(9, vec![(7, 1, 1)])]);
 }

@@ -15,7 +15,7 @@ use watershed_core::node::{
     OpenContext, Operator, OperatorSpec, Part, Ports, Receipt, RowOutput, Signature, Sink, SinkSpec, Source,
     SourceSchema, SourceSpec, Split, StateNeed, Stateful, Stateless,
 };
-use watershed_core::state::{Slot, StateStore, TableSchema};
+use watershed_core::state::{PlacedBy, Slot, StateStore, TableSchema};
 use watershed_core::stream::Stream;
 use watershed_core::time::{TimeSpan, Timestamp};
 use watershed_core::{register_operator, register_sink, register_source};
@@ -171,7 +171,13 @@ const LATE: Port = Port(1);
 impl Stateful for Sum {
     fn tables(&self) -> Vec<TableSchema> {
         let field = |name: &str| vec![Field::new(name, DataType::Int64, false)].into();
-        vec![TableSchema { name: "sums", keys: field("k"), values: field("v") }]
+        vec![TableSchema {
+            name: "sums",
+            keys: field("k"),
+            values: field("v"),
+            placed_by: PlacedBy::Keys,
+            slots: String::new(),
+        }]
     }
 
     fn run(&self, input: EpochInput, state: &mut StateStore, cx: &EpochContext, out: &mut Collector) -> Result<()> {
@@ -266,21 +272,27 @@ impl Collected {
 pub(crate) struct CollectingSink {
     name: String,
     collected: Collected,
-    staged: Mutex<Vec<Row>>,
+    staged: Mutex<BTreeMap<Part, Vec<Row>>>,
 }
 
 impl Sink for CollectingSink {
-    fn stage(&self, _: Part, batches: &[RecordBatch]) -> Result<Receipt> {
+    fn stage(&self, part: Part, batches: &[RecordBatch]) -> Result<Receipt> {
         let mut staged = self.staged.lock().expect("no test panics while it holds this");
-        staged.extend(batches.iter().flat_map(rows));
+        staged.insert(part, batches.iter().flat_map(rows).collect());
         Ok(Receipt::default())
     }
 
     fn commit(&self, epoch: Epoch, _: &[Receipt]) -> Result<()> {
-        let rows = std::mem::take(&mut *self.staged.lock().expect("no test panics while it holds this"));
+        let mut staged = self.staged.lock().expect("no test panics while it holds this");
+        let later = staged.split_off(&Part { epoch: epoch.next(), index: 0 });
+        let rows = std::mem::replace(&mut *staged, later).into_values().flatten().collect::<Vec<_>>();
+        let mut collected = self.collected.0.lock().expect("no test panics while it holds this");
+        let epochs = collected.entry(self.name.clone()).or_default();
+        // An epoch that is run again takes its own place.
+        epochs.retain(|(number, _)| *number != epoch.0);
         if !rows.is_empty() {
-            let mut collected = self.collected.0.lock().expect("no test panics while it holds this");
-            collected.entry(self.name.clone()).or_default().push((epoch.0, rows));
+            epochs.push((epoch.0, rows));
+            epochs.sort_by_key(|(number, _)| *number);
         }
         Ok(())
     }
