@@ -162,6 +162,11 @@ impl OperatorSpec for Aggregate {
         })
     }
 
+    // What is kept is the same in every mode. As in Spark, the results before the change are not told again.
+    fn free_fields(&self) -> &'static [&'static str] {
+        &["output_mode"]
+    }
+
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
         Ok(Operator::Stateful(Arc::new(AggregateOperator(Arc::new(self.bind(inputs::only(inputs))?)))))
     }
@@ -220,7 +225,7 @@ impl Bound {
             self.emit_kept(&closed, cx, out)?;
             let keys = &closed.columns()[..self.grouping.key_fields().len()];
             let groups = table.group(slot, keys, closed.num_rows())?;
-            table.remove(&groups, &vec![true; groups.len()]);
+            table.remove(&groups, &vec![true; groups.len()])?;
         }
         Ok(())
     }
@@ -228,7 +233,8 @@ impl Bound {
 
 impl Stateful for AggregateOperator {
     fn tables(&self) -> Vec<TableSchema> {
-        vec![self.0.grouping.table()]
+        let slots = self.0.time.as_ref().map_or_else(String::new, |time| time.buckets.slots(time.key));
+        vec![self.0.grouping.table(slots)]
     }
 
     fn before_exchange(&self) -> Option<Box<dyn BeforeExchange>> {
@@ -268,6 +274,14 @@ impl Stateful for AggregateOperator {
         }
         table.drop_slots(bound.judging(cx.evict));
         Ok(())
+    }
+
+    fn readable_slot(&self, _: usize, slot: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
+        if self.0.time.is_some() { vec![("slot", slot.time())] } else { Vec::new() }
+    }
+
+    fn readable_values(&self, _: usize, values: RecordBatch, cx: &EpochContext) -> Result<RecordBatch> {
+        self.0.grouping.readable(&values, cx)
     }
 }
 

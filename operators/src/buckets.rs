@@ -11,11 +11,9 @@ use watershed_core::state::Slot;
 use watershed_core::stream::{EventTime, EventTimeKind};
 use watershed_core::time::Timestamp;
 
-/// The shortest bucket, in microseconds: a slot costs a table, and keeping keys some seconds longer costs less.
-const SHORTEST: i64 = 10_000_000;
-
-/// A delay is cut into so many buckets.
-const PER_DELAY: i64 = 4;
+/// The width of a bucket, in microseconds: a slot costs a table, and keeping keys some seconds longer costs less. It must not
+/// depend on the delay, which may change while the state in a checkpoint goes on to be used.
+const WIDTH: i64 = 60_000_000;
 
 /// How event times are shared out over slots.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +22,18 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Buckets that suit a tagged column: of one value for ends of windows, else a fraction of the delay.
+    /// Buckets that suit a tagged column: of one value for ends of windows, else of a minute.
     pub(crate) fn of(tag: &EventTime) -> Self {
         match tag.kind {
             EventTimeKind::WindowEnd => Self { width: 1 },
-            EventTimeKind::Instant => Self { width: (tag.delay.micros() / PER_DELAY).max(SHORTEST) },
+            EventTimeKind::Instant => Self { width: WIDTH },
         }
+    }
+
+    /// What the slots stand for, where the time is the key column at this place.
+    pub(crate) fn slots(self, key: usize) -> String {
+        let times = if self.width == 1 { "ends of windows" } else { "minutes" };
+        format!("{times} of key column {key}")
     }
 
     /// The slot of an event time.
@@ -64,11 +68,21 @@ mod tests {
         let buckets = buckets(EventTimeKind::Instant, 40);
         for time in [i64::MIN, -25_000_001, -1, 0, 9_999_999, 10_000_000] {
             let end = buckets.slot(time).time().expect("a time's slot has a time");
-            assert!(end.micros() >= time && end.micros().abs_diff(time) < 10_000_000, "{time} in {end}");
+            assert!(end.micros() >= time && end.micros().abs_diff(time) < 60_000_000, "{time} in {end}");
             assert!(Watermark(Some(end)).has_passed(Timestamp::from_micros(time)));
         }
-        assert_eq!(buckets.slot(0), buckets.slot(9_999_999));
+        assert_eq!(buckets.slot(0), buckets.slot(59_999_999));
+        assert_ne!(buckets.slot(0), buckets.slot(60_000_000));
         assert_ne!(buckets.slot(-1), buckets.slot(0));
+    }
+
+    /// State of a run was not found again after its delay had changed.
+    #[test]
+    fn the_slot_of_a_time_does_not_depend_on_the_delay() {
+        for time in [-1, 0, 59_999_999, 1_424_686_733_090_638] {
+            let slots = [0, 1, 600, 86_400].map(|delay| buckets(EventTimeKind::Instant, delay).slot(time));
+            assert!(slots.iter().all(|slot| *slot == slots[0]), "{time}");
+        }
     }
 
     #[test]

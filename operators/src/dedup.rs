@@ -19,7 +19,7 @@ use watershed_core::node::{
 };
 use watershed_core::register_operator;
 use watershed_core::schema::TIMESTAMP;
-use watershed_core::state::{Slot, StateStore, StateTable, TableSchema};
+use watershed_core::state::{PlacedBy, Slot, StateStore, StateTable, TableSchema};
 use watershed_core::stream::Stream;
 use watershed_core::time::{Timestamp, Watermark};
 
@@ -155,11 +155,20 @@ struct DedupOperator(Arc<Bound>);
 impl Stateful for DedupOperator {
     fn tables(&self) -> Vec<TableSchema> {
         let keys: Fields = self.0.key_fields.iter().cloned().collect();
-        let table = |name, values: Vec<Field>| TableSchema { name, keys: keys.clone(), values: values.into() };
-        if matches!(self.0.memory, Memory::Within(_)) {
-            vec![table("seen", vec![Field::new("expires_at", TIMESTAMP, true)]), table("due", Vec::new())]
-        } else {
-            vec![table("seen", Vec::new())]
+        let table = |name, values: Vec<Field>, slots: String| TableSchema {
+            name,
+            keys: keys.clone(),
+            values: values.into(),
+            placed_by: PlacedBy::Keys,
+            slots,
+        };
+        match self.0.memory {
+            Memory::Ever => vec![table("seen", Vec::new(), String::new())],
+            Memory::UntilPassed { key, buckets } => vec![table("seen", Vec::new(), buckets.slots(key))],
+            Memory::Within(_) => vec![
+                table("seen", vec![Field::new("expires_at", TIMESTAMP, true)], String::new()),
+                table("due", Vec::new(), "minutes of expiry".to_owned()),
+            ],
         }
     }
 
@@ -178,6 +187,13 @@ impl Stateful for DedupOperator {
             state.table(SEEN).drop_slots(cx.evict);
         }
         Ok(())
+    }
+
+    fn readable_slot(&self, table: usize, slot: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
+        match (self.0.memory, table) {
+            (Memory::Ever, _) | (Memory::Within(_), SEEN) => Vec::new(),
+            _ => vec![("slot", slot.time())],
+        }
     }
 }
 
@@ -252,7 +268,7 @@ impl Within {
             {
                 gone[group] = expiry.is_some_and(|expiry| evict.has_passed(Timestamp::from_micros(expiry)));
             }
-            seen.remove(&groups, &gone);
+            seen.remove(&groups, &gone)?;
         }
         state.table(DUE).drop_slots(evict);
         Ok(())

@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat, take};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::keys;
 use watershed_core::node::EpochContext;
-use watershed_core::state::{Groups, Interner, Slot, StateTable, TableSchema};
+use watershed_core::state::{Groups, Interner, PlacedBy, Slot, StateTable, TableSchema};
 
 use crate::aggregates::{Accumulation, Aggregates};
 use crate::inputs;
@@ -88,11 +88,14 @@ impl Grouping {
     }
 
     /// What is kept per key.
-    pub(crate) fn table(&self) -> TableSchema {
+    /// `slots`: what its slots stand for.
+    pub(crate) fn table(&self, slots: String) -> TableSchema {
         TableSchema {
             name: "groups",
             keys: self.key_fields.iter().cloned().collect(),
             values: self.aggregates.state_fields().into(),
+            placed_by: if self.keys.is_empty() { PlacedBy::Slot } else { PlacedBy::Keys },
+            slots,
         }
     }
 
@@ -154,6 +157,14 @@ impl Grouping {
     /// The results of `states`.
     pub(crate) fn results(&self, states: &[ArrayRef], cx: &EpochContext) -> Result<Vec<ArrayRef>> {
         self.aggregates.results_of(states, cx)
+    }
+
+    /// The results of the states that `values` of the table are, as columns under the aggregates' names.
+    pub(crate) fn readable(&self, values: &RecordBatch, cx: &EpochContext) -> Result<RecordBatch> {
+        let results = self.results(values.columns(), cx)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(values.num_rows()));
+        let schema = Arc::new(Schema::new(self.result_fields()));
+        Ok(RecordBatch::try_new_with_options(schema, results, &options)?)
     }
 }
 

@@ -38,4 +38,8 @@ pub use watermark::Watermark;
 pub use window::Window;
 
 #[cfg(test)]
+mod readable;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod testing;

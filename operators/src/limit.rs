@@ -14,8 +14,9 @@ use watershed_core::node::{
     Stateful,
 };
 use watershed_core::register_operator;
-use watershed_core::state::{Slot, StateStore, TableSchema};
+use watershed_core::state::{PlacedBy, Slot, StateStore, TableSchema};
 use watershed_core::stream::{Mode, Stream};
+use watershed_core::time::Timestamp;
 
 use crate::inputs;
 
@@ -43,6 +44,10 @@ impl OperatorSpec for Limit {
         })
     }
 
+    fn free_fields(&self) -> &'static [&'static str] {
+        &["0"]
+    }
+
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
         Ok(Operator::Stateful(Arc::new(FirstRows {
             most: self.0,
@@ -59,7 +64,13 @@ struct FirstRows {
 impl Stateful for FirstRows {
     fn tables(&self) -> Vec<TableSchema> {
         let passed = Field::new("passed", DataType::UInt64, false);
-        let table = TableSchema { name: "passed", keys: Fields::empty(), values: vec![passed].into() };
+        let table = TableSchema {
+            name: "passed",
+            keys: Fields::empty(),
+            values: vec![passed].into(),
+            placed_by: PlacedBy::Keys,
+            slots: String::new(),
+        };
         if self.of_the_stream { vec![table] } else { Vec::new() }
     }
 
@@ -81,6 +92,10 @@ impl Stateful for FirstRows {
             table.upsert(&one, vec![Arc::new(UInt64Array::from(vec![passed]))])?;
         }
         Ok(())
+    }
+
+    fn readable_slot(&self, _: usize, _: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
+        Vec::new()
     }
 }
 

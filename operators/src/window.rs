@@ -190,6 +190,11 @@ impl OperatorSpec for Window {
         })
     }
 
+    // What is kept is the same in every mode. As in Spark, the results before the change are not told again.
+    fn free_fields(&self) -> &'static [&'static str] {
+        &["output_mode"]
+    }
+
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
         Ok(Operator::Stateful(Arc::new(WindowOperator(Arc::new(self.bind(inputs::only(inputs))?)))))
     }
@@ -204,7 +209,7 @@ struct WindowOperator(Arc<Bound>);
 
 impl Stateful for WindowOperator {
     fn tables(&self) -> Vec<TableSchema> {
-        vec![self.0.grouping.table()]
+        vec![self.0.grouping.table("ends of windows".to_owned())]
     }
 
     fn before_exchange(&self) -> Option<Box<dyn BeforeExchange>> {
@@ -241,6 +246,15 @@ impl Stateful for WindowOperator {
         }
         table.drop_slots(evict);
         Ok(())
+    }
+
+    fn readable_slot(&self, _: usize, slot: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
+        let end = slot.time();
+        vec![(START, end.map(|end| end.minus(self.0.windows.size()))), (END, end)]
+    }
+
+    fn readable_values(&self, _: usize, values: RecordBatch, cx: &EpochContext) -> Result<RecordBatch> {
+        self.0.grouping.readable(&values, cx)
     }
 }
 
