@@ -1,6 +1,8 @@
 //! The source `Memory`: rows pushed by the embedding program.
 //!
-//! An offset is the number of rows pushed so far. What was pushed stays until its epoch is committed and released.
+//! Rows are numbered from 0 in the order of the pushes, and an offset is the number of the row to go on with. What was pushed
+//! stays until its epoch is committed and released. Across a restart the numbers are all that is kept: the embedding program
+//! pushes the rows again, from the one that [`MemoryFeed::next_row`] names.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -18,6 +20,7 @@ use watershed_core::node::{
 };
 use watershed_core::register_source;
 use watershed_core::schema::{Ddl, to_ddl};
+use watershed_core::state::StateStore;
 
 use crate::rebatch::Rebatcher;
 
@@ -27,7 +30,11 @@ const SPLIT_ROWS: u64 = 1 << 20;
 /// Takes the rows that the embedding program pushes into its [`MemoryFeed`], and is at its end when that is closed.
 ///
 /// The feed is found under the node's name among the run's handles once the source is open; a program that wants to push rows
-/// before the start leaves a feed there itself. Rows are kept until their epoch is committed; after a restart they are gone.
+/// before the start leaves a feed there itself.
+///
+/// Rows are kept until their epoch is committed; after a restart they are gone. Exactly once over restarts, with a checkpoint,
+/// takes a program that can push the same rows again: it goes on with the row that the feed's `next_row` names, in the order of
+/// the first time. If an epoch is to be run again, its rows must have been pushed before the run goes on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
@@ -69,10 +76,11 @@ impl SourceSpec for Memory {
     }
 
     fn replayable(&self) -> bool {
-        false
+        true
     }
 
     fn open(&self, schema: SchemaRef, cx: &OpenContext) -> Result<Box<dyn Source>> {
+        let mut feed_was_left = true;
         let feed = match cx.handles.get::<MemoryFeed>(&cx.node) {
             Some(feed) if feed.schema == schema => feed,
             Some(feed) => {
@@ -82,6 +90,7 @@ impl SourceSpec for Memory {
                 )));
             }
             None => {
+                feed_was_left = false;
                 let feed = Arc::new(MemoryFeed::new(SchemaRef::clone(&schema)));
                 cx.handles.publish(&cx.node, Arc::clone(&feed));
                 feed
@@ -90,6 +99,7 @@ impl SourceSpec for Memory {
         feed.rows().capacity = self.capacity;
         Ok(Box::new(MemorySource {
             feed,
+            feed_was_left,
             schema,
             batch_rows: cx.batch_rows,
             max_rows_per_epoch: self.max_rows_per_epoch.unwrap_or(u64::MAX),
@@ -107,12 +117,28 @@ pub struct MemoryFeed {
 
 #[derive(Debug, Default)]
 struct Rows {
-    /// Each batch with the number of rows before it.
+    /// Each batch with the number of its first row.
     batches: VecDeque<(u64, RecordBatch)>,
+    /// The number of the next row to be pushed.
     pushed: u64,
+    /// Rows before this one are committed; more than `pushed` while a program pushes what was committed by an earlier run.
     released: u64,
     capacity: Option<u64>,
     closed: bool,
+}
+
+impl Rows {
+    fn held(&self) -> u64 {
+        self.pushed.saturating_sub(self.released)
+    }
+
+    /// Drops the rows before row `row`.
+    fn release(&mut self, row: u64) {
+        self.released = self.released.max(row);
+        while self.batches.front().is_some_and(|(first, batch)| first + batch.num_rows() as u64 <= self.released) {
+            self.batches.pop_front();
+        }
+    }
 }
 
 /// Why a push was refused. Nothing of the batch was taken.
@@ -138,9 +164,15 @@ pub enum PushError {
 }
 
 impl MemoryFeed {
-    /// A feed for a source that is not open yet: leave it among the run's handles under the node's name.
+    /// A feed for a source that is not open yet: leave it among the run's handles under the node's name. The first row pushed is
+    /// row 0. In a run that goes on from a checkpoint, rows that are committed already are passed over.
     pub fn new(schema: SchemaRef) -> Self {
-        Self { schema, rows: Mutex::default() }
+        Self::from_row(schema, 0)
+    }
+
+    /// The same, for a program that knows where to go on: the first row pushed is row `row`.
+    pub fn from_row(schema: SchemaRef, row: u64) -> Self {
+        Self { schema, rows: Mutex::new(Rows { pushed: row, released: row, ..Rows::default() }) }
     }
 
     /// The columns that a batch must have, by name and type, in this order.
@@ -156,14 +188,14 @@ impl MemoryFeed {
         if rows.closed {
             return Err(PushError::Closed);
         }
-        let held = rows.pushed - rows.released;
+        let held = rows.held();
         if let Some(capacity) = rows.capacity.filter(|capacity| held > 0 && held + count > *capacity) {
             return Err(PushError::Full { rows: count, held, capacity });
         }
-        if count > 0 {
-            let before = rows.pushed;
-            rows.batches.push_back((before, batch));
-            rows.pushed += count;
+        let first = rows.pushed;
+        rows.pushed += count;
+        if rows.pushed > rows.released && count > 0 {
+            rows.batches.push_back((first, batch));
         }
         Ok(())
     }
@@ -175,8 +207,13 @@ impl MemoryFeed {
 
     /// How many rows were pushed and are not released: waiting, at work, or not committed yet.
     pub fn held_rows(&self) -> u64 {
-        let rows = self.rows();
-        rows.pushed - rows.released
+        self.rows().held()
+    }
+
+    /// The number of the row that the next push begins with. When a run goes on from a checkpoint, the feed that the source made
+    /// begins with the first row that is not committed.
+    pub fn next_row(&self) -> u64 {
+        self.rows().pushed
     }
 
     fn checked(&self, batch: &RecordBatch) -> Result<RecordBatch, PushError> {
@@ -199,6 +236,8 @@ impl MemoryFeed {
 
 struct MemorySource {
     feed: Arc<MemoryFeed>,
+    /// Whether the program made the feed, and with it chose the number of the first row.
+    feed_was_left: bool,
     schema: SchemaRef,
     batch_rows: usize,
     max_rows_per_epoch: u64,
@@ -214,7 +253,32 @@ fn rows_before(offset: &Offset) -> Result<u64> {
     }
 }
 
+/// Rows as messages name them.
+fn named(rows: Range<u64>) -> String {
+    let (first, last) = (rows.start, rows.end.saturating_sub(1));
+    if first == last { format!("row {first}") } else { format!("rows {first} to {last}") }
+}
+
 impl Source for MemorySource {
+    fn resume(&mut self, committed: &Offset, _: &mut StateStore) -> Result<()> {
+        let committed = rows_before(committed)?;
+        let mut rows = self.feed.rows();
+        if !self.feed_was_left {
+            // What was pushed before this moment was pushed to go on with.
+            rows.pushed += committed;
+            rows.batches.iter_mut().for_each(|(first, _)| *first += committed);
+        }
+        rows.release(committed);
+        let first = rows.released;
+        if first > committed {
+            let missing = named(committed..first);
+            return Err(Error::BadInput(format!(
+                "go on with row {committed}: the feed that was left begins with row {first}, without {missing}"
+            )));
+        }
+        Ok(())
+    }
+
     fn freeze(&mut self) -> Result<()> {
         let pushed = self.feed.rows().pushed;
         self.frozen_at.get_or_insert(pushed);
@@ -249,10 +313,14 @@ impl Source for MemorySource {
     fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>> {
         let (start, end) = (rows_before(&range.start)?, rows_before(&range.end)?);
         let rows = self.feed.rows();
-        if start < rows.released || end > rows.pushed {
-            let (first, last) = (rows.released, rows.pushed);
+        if start < rows.released {
+            let released = rows.released;
+            return Err(Error::BadInput(format!("read row {start} again: rows before row {released} were released")));
+        }
+        if end > rows.pushed {
+            let (range, due) = (named(start..end), named(rows.pushed.max(start)..end));
             return Err(Error::BadInput(format!(
-                "read the pushed rows {start} to {end} again: only {first} to {last} are held"
+                "read {range} again: push {due} into the feed before the run, as the first time"
             )));
         }
         let mut splits: Vec<Box<dyn Split>> = Vec::new();
@@ -270,13 +338,7 @@ impl Source for MemorySource {
     }
 
     fn release(&mut self, offset: &Offset) -> Result<()> {
-        let offset = rows_before(offset)?;
-        let mut rows = self.feed.rows();
-        rows.released = rows.released.max(offset.min(rows.pushed));
-        let released = rows.released;
-        while rows.batches.front().is_some_and(|(before, batch)| before + batch.num_rows() as u64 <= released) {
-            rows.batches.pop_front();
-        }
+        self.feed.rows().release(rows_before(offset)?);
         Ok(())
     }
 }
@@ -309,144 +371,4 @@ impl Split for MemorySplit {
 }
 
 #[cfg(test)]
-mod tests {
-    use arrow::array::{ArrayRef, Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema};
-    use proptest::prelude::*;
-    use watershed_core::node::Handles;
-    use watershed_core::time::SystemClock;
-
-    use super::*;
-    use crate::records::testing::Collected;
-
-    fn spec(max_rows_per_epoch: Option<u64>, capacity: Option<u64>) -> Memory {
-        Memory { schema: Ddl("v BIGINT NOT NULL".to_owned()), max_rows_per_epoch, capacity }
-    }
-
-    fn opened(spec: &Memory, batch_rows: usize) -> (Box<dyn Source>, Arc<MemoryFeed>) {
-        let cx = OpenContext {
-            resumes: false,
-            node: "rows".into(),
-            batch_rows,
-            clock: Arc::new(SystemClock),
-            handles: Handles::default(),
-        };
-        let source = spec.open(spec.infer_schema().expect("a schema"), &cx).expect("nothing to open");
-        (source, cx.handles.get("rows").expect("an open source leaves its feed"))
-    }
-
-    fn numbers(values: Range<i64>) -> RecordBatch {
-        let column: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
-        RecordBatch::try_from_iter_with_nullable([("v", column, true)]).expect("a batch")
-    }
-
-    fn epochs(source: &mut dyn Source) -> Vec<Vec<String>> {
-        let mut after = Offset::default();
-        let mut epochs = Vec::new();
-        while let Available::Range(range) = source.available(&after, Limit::Epoch).expect("an answer") {
-            epochs.push(Collected::of(source.splits(&range).expect("splits")).expect("rows").lines());
-            after = range.end;
-        }
-        epochs
-    }
-
-    #[test]
-    fn pushed_rows_come_out_in_order_until_the_feed_is_closed() {
-        let (mut source, feed) = opened(&spec(Some(3), None), 2);
-        assert_eq!(source.available(&Offset::default(), Limit::Epoch).expect("an answer"), Available::Nothing);
-        feed.push(&numbers(0..2)).expect("room");
-        feed.push(&numbers(2..7)).expect("room");
-        assert_eq!(source.remaining(&Offset::default()), Some(7));
-        let expected = [vec!["0", "1", "2"], vec!["3", "4", "5"], vec!["6"]];
-        assert_eq!(epochs(source.as_mut()), expected);
-        assert_eq!(epochs(source.as_mut()), expected, "kept until they are released");
-        feed.close();
-        assert!(matches!(feed.push(&numbers(0..1)), Err(PushError::Closed)));
-        assert_eq!(source.available(&Offset(7.into()), Limit::Epoch).expect("an answer"), Available::Finished);
-    }
-
-    #[test]
-    fn released_rows_are_gone() {
-        let (mut source, feed) = opened(&spec(None, None), 2);
-        feed.push(&numbers(0..4)).expect("room");
-        let Available::Range(all) = source.available(&Offset::default(), Limit::Epoch).expect("an answer") else {
-            panic!("no rows")
-        };
-        source.release(&Offset(3.into())).expect("a count");
-        assert_eq!(feed.held_rows(), 1);
-        assert!(source.splits(&all).is_err());
-        source.release(&all.end).expect("a count");
-        assert_eq!(feed.held_rows(), 0);
-    }
-
-    #[test]
-    fn a_full_source_refuses_rows() {
-        let (mut source, feed) = opened(&spec(None, Some(5)), 2);
-        feed.push(&numbers(0..9)).expect("a batch is always taken when there is none before it");
-        assert!(matches!(feed.push(&numbers(0..1)), Err(PushError::Full { rows: 1, held: 9, capacity: 5 })));
-        source.release(&Offset(6.into())).expect("a count");
-        feed.push(&numbers(0..2)).expect("room again");
-    }
-
-    #[test]
-    fn rows_with_other_columns_are_refused() {
-        let (_source, feed) = opened(&spec(None, None), 2);
-        let strings: ArrayRef = Arc::new(StringArray::from(vec!["a"]));
-        let nulls: ArrayRef = Arc::new(Int64Array::from(vec![None]));
-        for (name, column, words) in [
-            ("w", Arc::clone(&strings), "the columns are `w STRING`, and should be `v BIGINT NOT NULL`"),
-            ("v", strings, "expected Int64 but found Utf8"),
-            ("v", nulls, "non-nullable"),
-        ] {
-            let schema = Arc::new(Schema::new(vec![Field::new(name, column.data_type().clone(), true)]));
-            let error = feed
-                .push(&RecordBatch::try_new(schema, vec![column]).expect("a batch"))
-                .expect_err("refused")
-                .to_string();
-            assert!(error.contains(words), "{error}");
-        }
-        assert_eq!(feed.schema().field(0).data_type(), &DataType::Int64);
-    }
-
-    #[test]
-    fn a_feed_may_be_filled_before_the_start() {
-        let spec = spec(None, None);
-        let schema = spec.infer_schema().expect("a schema");
-        let feed = Arc::new(MemoryFeed::new(SchemaRef::clone(&schema)));
-        feed.push(&numbers(0..2)).expect("room");
-        let handles = Handles::default();
-        handles.publish("rows", Arc::clone(&feed));
-        let cx =
-            OpenContext { resumes: false, node: "rows".into(), batch_rows: 10, clock: Arc::new(SystemClock), handles };
-        let mut source = spec.open(schema, &cx).expect("the feed fits");
-        source.freeze().expect("a count");
-        feed.push(&numbers(2..3)).expect("room");
-        assert_eq!(epochs(source.as_mut()), [["0", "1"]]);
-        assert_eq!(source.available(&Offset(2.into()), Limit::Epoch).expect("an answer"), Available::Finished);
-    }
-
-    #[test]
-    fn every_fault_is_found() {
-        let spec = Memory { schema: Ddl("v BIGIN".to_owned()), max_rows_per_epoch: Some(0), capacity: Some(0) };
-        assert_eq!(spec.schema().expect_err("three faults").len(), 3);
-    }
-
-    proptest! {
-        #[test]
-        fn rows_and_their_order_do_not_depend_on_batches(
-            pushes in proptest::collection::vec(0_i64..9, 0..9),
-            batch_rows in 1_usize..9,
-            most in 1_u64..9,
-        ) {
-            let (mut source, feed) = opened(&spec(Some(most), None), batch_rows);
-            let mut next = 0;
-            for rows in pushes {
-                feed.push(&numbers(next..next + rows)).expect("room");
-                next += rows;
-            }
-            let rows = epochs(source.as_mut());
-            prop_assert!(rows.iter().rev().skip(1).all(|epoch| epoch.len() as u64 == most));
-            prop_assert_eq!(rows.concat(), (0..next).map(|value| value.to_string()).collect::<Vec<_>>());
-        }
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
 //! The source `Files`: the files of a directory or glob, each taken once, oldest first.
 //!
-//! [`spec`] is what a graph file says; [`listing`] finds the files; [`source`] takes them epoch by epoch; [`pieces`] cuts each
-//! into splits, which [`text`] or [`columnar`] read; [`adapt`] makes a file's columns those of the schema, and [`infer`] finds
-//! a schema that nobody declared.
+//! [`spec`] is what a graph file says; [`listing`] finds the files; [`source`] takes them epoch by epoch and [`ledger`] keeps
+//! them in the checkpoint; [`pieces`] cuts each into splits, which [`text`] or [`columnar`] read; [`adapt`] makes a file's
+//! columns those of the schema, and [`infer`] finds a schema that nobody declared.
 
 mod adapt;
 mod columnar;
 mod format;
 mod infer;
+mod ledger;
 mod listing;
 mod pieces;
 mod source;

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 use watershed_core::error::{Error, Result};
 use watershed_core::node::{Available, Limit, Offset, OffsetRange, Source, Split};
+use watershed_core::state::{StateStore, TableSchema};
 
 use super::listing::{FileEntry, Place};
 use super::pieces::pieces;
-use super::{Files, Format};
+use super::{Files, Format, ledger};
 use crate::records::{OnBadRecord, RecordSchema};
 
 /// How files are read: what all splits share.
@@ -34,7 +36,7 @@ pub(super) struct FilesSource {
     released: u64,
     /// Files listed and not taken.
     pending: VecDeque<FileEntry>,
-    /// The path of every file taken since the source was opened. A file that changes afterwards is not read again.
+    /// The path of every file taken, also by the runs before this one. A file that changes afterwards is not read again.
     seen: BTreeSet<String>,
     frozen: bool,
 }
@@ -101,6 +103,12 @@ impl FilesSource {
     }
 }
 
+/// The files of a range, as they were when it was planned.
+fn files_of(range: &OffsetRange) -> Result<Vec<FileEntry>> {
+    Vec::deserialize(&range.detail)
+        .map_err(|error| Error::BadInput(format!("read the list of files of an epoch: {error}")))
+}
+
 fn files_taken(offset: &Offset) -> Result<u64> {
     match &offset.0 {
         Value::Null => Ok(0),
@@ -111,6 +119,30 @@ fn files_taken(offset: &Offset) -> Result<u64> {
 }
 
 impl Source for FilesSource {
+    fn tables(&self) -> Vec<TableSchema> {
+        vec![ledger::table()]
+    }
+
+    fn resume(&mut self, committed: &Offset, state: &mut StateStore) -> Result<()> {
+        let paths = ledger::paths(state)?;
+        let (read, committed) = (paths.len(), files_taken(committed)?);
+        // To go on all the same would read files twice or never.
+        if read as u64 != committed {
+            return Err(Error::BadInput(format!(
+                "go on after file {committed}: the checkpoint names {read} files as read"
+            )));
+        }
+        self.seen = paths;
+        self.pending.retain(|file| !self.seen.contains(&file.path));
+        self.taken.clear();
+        self.released = committed;
+        Ok(())
+    }
+
+    fn remember(&mut self, range: &OffsetRange, state: &mut StateStore) -> Result<()> {
+        ledger::enter(&files_of(range)?, state)
+    }
+
     fn freeze(&mut self) -> Result<()> {
         if !self.frozen {
             self.list()?;
@@ -167,8 +199,7 @@ impl Source for FilesSource {
     }
 
     fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>> {
-        let files: Vec<FileEntry> = serde_json::from_value(range.detail.clone())
-            .map_err(|error| Error::BadInput(format!("read the list of files of an epoch: {error}")))?;
+        let files = files_of(range)?;
         self.adopt(range, &files)?;
         let mut splits = Vec::new();
         for file in files {

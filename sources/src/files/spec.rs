@@ -23,6 +23,10 @@ use crate::records::{OnBadRecord, RecordSchema};
 /// So write files elsewhere and rename them into place. A file that is gone, or shorter than it was, when its turn comes
 /// stops the run. The last line of a file needs no newline.
 ///
+/// With a checkpoint, every file is read once over all runs: the files of committed epochs are kept in it by path, and the files
+/// of an epoch that is run again are read once more, so they must still be there. A file read already is never read again,
+/// also when it is written anew; a file that turns up later is read, however old it is.
+///
 /// A single file that the path names outright is read, and then the source is at its end; directories and patterns are
 /// watched for more files until the run is stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -21,7 +21,10 @@ const ROWS_PER_EPOCH: u64 = 1_000_000;
 /// Reads standard input record by record and is at its end when that is. A graph has at most one such source.
 ///
 /// With the trigger `Continuous` or `Every` an epoch takes the records that have come; with `AvailableNow` it waits until
-/// `max_rows_per_epoch` have come, or the end; with `Once` it takes all up to the end. After a restart nothing can be read again.
+/// `max_rows_per_epoch` have come, or the end; with `Once` it takes all up to the end.
+///
+/// Not replayable: after a restart nothing can be read again. So a graph with `run.checkpoint` is refused; write the input to
+/// files and read them with `Files`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stdin {

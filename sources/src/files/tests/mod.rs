@@ -2,6 +2,7 @@
 
 mod columnar;
 mod records;
+mod resuming;
 mod spec;
 mod taking;
 
