@@ -4,6 +4,15 @@
 //! epoch is committed. After a commit the visible files of that epoch are exactly those of its receipts, whatever an
 //! attempt before a crash had left. Leftovers with a hidden name are removed when the directory is opened; nothing else
 //! in it is touched. A lock on the directory keeps a second sink or run out.
+//!
+//! ```text
+//! open      sync the directory's own name · remove leftovers
+//! stage     write .part-….staged · sync it
+//! commit    remove surplus files · rename each staged file · sync the directory · remove unused staged files
+//! ```
+//!
+//! A crash may leave any of these steps done or not done, in any order where no sync lies between. The epoch is then run
+//! again, and whatever is there of it, its second commit ends in the same listing: the tests try every such state.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -82,7 +91,7 @@ impl fmt::Display for PartName {
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// Whether the first epoch takes the place of all that an earlier run left.
+    /// Whether epoch 0 takes the place of all that an earlier run left; also when it is run again after a crash.
     replaces: bool,
     /// Locked and synced through; none where the system cannot open a directory.
     handle: Option<File>,
@@ -114,8 +123,8 @@ impl Content {
 }
 
 impl Directory {
-    /// Creates the directory if need be, locks it and clears what an earlier crash left half written. A run that does not
-    /// go on from an earlier one does with that one's files as `existing` says.
+    /// Creates the directory if need be, locks it, clears what an earlier crash left half written and sees that files can be
+    /// written. A run that does not go on from an earlier one does with that one's files as `existing` says.
     pub(crate) fn open(path: &Path, existing: Existing, resumes: bool) -> Result<Self> {
         create_durably(path)?;
         let handle = match File::open(path) {
@@ -138,7 +147,8 @@ impl Directory {
         for leftover in leftovers {
             remove(&leftover)?;
         }
-        let replaces = !resumes && existing == Existing::Replace;
+        try_to_write(path)?;
+        let replaces = existing == Existing::Replace;
         Ok(Self { path: path.to_owned(), replaces, handle, content: Mutex::new(content) })
     }
 
@@ -146,8 +156,12 @@ impl Directory {
     pub(crate) fn stage(&self, name: PartName, write: impl FnOnce(File, &Path) -> Result<File>) -> Result<()> {
         let path = self.path.join(name.staged());
         let file = File::create(&path).map_err(|source| Error::io("create", &path, source))?;
-        let file = write(file, &path)?;
-        file.sync_all().map_err(|source| Error::io("sync", &path, source))?;
+        let synced = |file: File| file.sync_all().map_err(|source| Error::io("sync", &path, source));
+        if let Err(error) = write(file, &path).and_then(synced) {
+            // A full disk is none the better for half a file.
+            fs::remove_file(&path).ok();
+            return Err(error);
+        }
         self.content(|content| content.staged.insert(name));
         Ok(())
     }
@@ -215,18 +229,36 @@ impl Directory {
 
 /// Creates a directory and those above it, and makes their names durable.
 fn create_durably(path: &Path) -> Result<()> {
-    let missing: Vec<&Path> =
-        path.ancestors().take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists()).collect();
-    fs::create_dir_all(path).map_err(|source| Error::io("create", path, source))?;
-    for created in missing {
-        let parent = created.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if cfg!(unix) {
-            File::open(parent)
-                .and_then(|parent| parent.sync_all())
-                .map_err(|source| Error::io("sync", parent, source))?;
+    let ancestors = || path.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty());
+    let missing: Vec<&Path> = ancestors().take_while(|ancestor| !ancestor.exists()).collect();
+    // ORDER: each name is durable before the next is made. So only the last one that is there may lack its sync, when a
+    // crash came between. That directory may be somebody else's, and above it not readable.
+    if let Some(last) = ancestors().nth(missing.len()) {
+        sync_parent(last).ok();
+    }
+    for directory in missing.into_iter().rev() {
+        match fs::create_dir(directory) {
+            Err(source) if !directory.is_dir() => return Err(Error::io("create", directory, source)),
+            _ => sync_parent(directory).map_err(|source| Error::io("sync", directory, source))?,
         }
     }
-    Ok(())
+    if path.is_dir() {
+        return Ok(());
+    }
+    Err(Error::io("create", path, io::Error::new(io::ErrorKind::AlreadyExists, "it is there and is no directory")))
+}
+
+fn sync_parent(directory: &Path) -> io::Result<()> {
+    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+}
+
+/// Finds out before the first row is read whether parts can be written.
+fn try_to_write(directory: &Path) -> Result<()> {
+    // A name that is taken for a leftover, should a crash come between.
+    let trial = directory.join(PartName::new(Part { epoch: Epoch::default(), index: 0 }, "trial").staged());
+    let written = File::create(&trial).and_then(|_| fs::remove_file(&trial));
+    written.map_err(|source| Error::io("write into", directory, source))
 }
 
 /// Two writers in one directory would remove each other's files. A file system without locks is taken at its word.

@@ -10,4 +10,7 @@ mod parquet;
 mod sink;
 mod spec;
 
+#[cfg(test)]
+mod crashes;
+
 pub use spec::{Compression, Existing, FileFormat, Files};

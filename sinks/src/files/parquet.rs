@@ -43,7 +43,7 @@ pub(crate) fn write(
     let utc_schema = Arc::new(Schema::new(schema.fields().iter().map(utc_field).collect::<Vec<_>>()));
     let properties =
         WriterProperties::builder().set_compression(codec(compression)).set_created_by(CREATED_BY.to_owned()).build();
-    let mut writer = ArrowWriter::try_new(file, Arc::clone(&utc_schema), Some(properties)).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(&file, Arc::clone(&utc_schema), Some(properties)).map_err(failed)?;
     let mut chunks = BatchCoalescer::new(Arc::clone(schema), ROWS_PER_CHUNK);
     let mut write_chunk = |chunk: &RecordBatch| -> Result<()> {
         let columns = chunk.columns().iter().map(utc_column).collect::<Result<Vec<_>, _>>()?;
@@ -59,7 +59,10 @@ pub(crate) fn write(
     while let Some(chunk) = chunks.next_completed_batch() {
         write_chunk(&chunk)?;
     }
-    writer.into_inner().map_err(failed)
+    // `into_inner` would hide the system's error in a text.
+    writer.finish().map_err(failed)?;
+    drop(writer);
+    Ok(file)
 }
 
 fn codec(compression: Compression) -> basic::Compression {

@@ -97,7 +97,7 @@ pub enum Existing {
     /// Stops before anything is read, and says so.
     #[default]
     Refuse,
-    /// Removes them when it commits its first epoch.
+    /// Removes them when it commits its first epoch; also when that epoch is run again after a crash.
     Replace,
 }
 
@@ -110,6 +110,10 @@ impl SinkSpec for Files {
         faults.extend(mode_fault(&input.mode));
         faults.extend(self.column_faults(&input.schema));
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn free_fields(&self) -> &'static [&'static str] {
+        &["format", "compression", "existing"]
     }
 
     fn delivery(&self) -> Delivery {
