@@ -120,6 +120,7 @@ impl Checker<'_> {
     fn plan(&mut self) -> Option<Plan> {
         self.names();
         self.run();
+        self.replays();
         let flow = flow::resolve(self.draft, &mut self.findings);
         let edges = self.unique_edges(&flow);
         if self.draft.flow_is_whole {
@@ -172,6 +173,12 @@ impl Checker<'_> {
                 .label("should be at least 1");
             self.report(&Place::Run("partitions"), finding);
         }
+        if self.draft.run.retain == Some(0) {
+            let finding = Finding::error("bad_value", "`run`: `retain` should be at least 1, not 0")
+                .label("should be at least 1")
+                .help("the last epoch is always kept: a run goes on from it; left out, 10 are");
+            self.report(&Place::Run("retain"), finding);
+        }
         if self.draft.run.trigger == Trigger::Once && self.draft.run.at_end == AtEnd::Flush {
             let message =
                 "`run`: `at_end: Flush` has no effect with the trigger `Once`, which runs one epoch and no more";
@@ -186,6 +193,29 @@ impl Checker<'_> {
                 &Place::Run("trigger"),
                 Finding::error("bad_value", message).label("should be longer than zero"),
             );
+        }
+    }
+
+    /// A checkpoint is a promise that every source must be able to keep.
+    fn replays(&mut self) {
+        let draft = self.draft;
+        if draft.run.checkpoint.is_none() {
+            return;
+        }
+        for (index, node) in draft.nodes.iter().enumerate() {
+            let Some(Spec::Source(spec)) = node.spec.as_ref().filter(|_| self.is_first_of_its_name(index)) else {
+                continue;
+            };
+            if !spec.replayable() {
+                let message = format!(
+                    "{} cannot be read again after a restart, so `run.checkpoint` could not keep its promise",
+                    self.subject(index)
+                );
+                let finding = Finding::error("not_replayable", message).node(&node.name).label("not replayable");
+                let finding = finding.related(span(draft, &Place::Run("checkpoint")), "the checkpoint");
+                let help = "write the input to files and read them with `Files`, or leave out `run.checkpoint`";
+                self.report(&Place::Node(index), finding.help(help));
+            }
         }
     }
 

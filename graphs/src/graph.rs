@@ -54,6 +54,22 @@ impl Graph {
         print::graph(self)
     }
 
+    /// The graph of a draft without holes.
+    pub(crate) fn of(draft: &Draft) -> Self {
+        let mut graph = Self::builder(draft.name.clone()).run(draft.run.clone()).build();
+        graph.flow.clone_from(&draft.flow);
+        graph.written.clone_from(&draft.written);
+        for node in &draft.nodes {
+            match &node.spec {
+                Some(Spec::Source(spec)) => graph.sources.push((node.name.clone(), Arc::clone(spec))),
+                Some(Spec::Operator(spec)) => graph.operators.push((node.name.clone(), Arc::clone(spec))),
+                Some(Spec::Sink(spec)) => graph.sinks.push((node.name.clone(), Arc::clone(spec))),
+                None => {}
+            }
+        }
+        graph
+    }
+
     /// Resolves the flow and types every edge. Faults are placed in the file that the graph was read from; without a
     /// file they name node and field.
     pub fn check(&self, mode: SchemaMode) -> Checked {

@@ -36,6 +36,7 @@ mod nearest;
 mod place;
 mod print;
 mod render;
+mod text;
 mod typing;
 
 pub use check::{Checked, SchemaMode};

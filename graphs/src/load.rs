@@ -74,29 +74,13 @@ pub fn load_fragment(
         document.tree.as_ref().and_then(|tree| Loader { document: &document, findings: &mut findings }.graph(tree));
     let items = findings.iter().cloned().map(|finding| finding.placed(Some(&document.source))).collect();
     let diagnostics = Diagnostics::new(origin, Some(document.source.clone()), items);
-    let graph = draft.as_ref().filter(|_| !diagnostics.has_errors()).map(whole);
+    let graph = draft.as_ref().filter(|_| !diagnostics.has_errors()).map(Graph::of);
     Loaded { graph, diagnostics, draft, findings }
 }
 
 /// The process's environment, for [`load()`].
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-/// The graph of a draft without holes.
-fn whole(draft: &Draft) -> Graph {
-    let mut graph = Graph::builder(draft.name.clone()).run(draft.run.clone()).build();
-    graph.flow.clone_from(&draft.flow);
-    graph.written.clone_from(&draft.written);
-    for node in &draft.nodes {
-        match &node.spec {
-            Some(Spec::Source(spec)) => graph.sources.push((node.name.clone(), Arc::clone(spec))),
-            Some(Spec::Operator(spec)) => graph.operators.push((node.name.clone(), Arc::clone(spec))),
-            Some(Spec::Sink(spec)) => graph.sinks.push((node.name.clone(), Arc::clone(spec))),
-            None => {}
-        }
-    }
-    graph
 }
 
 struct Loader<'a> {

@@ -17,6 +17,7 @@ use crate::finding::Finding;
 use crate::flow::Edge;
 use crate::graph::Spec;
 use crate::place::{locate, path_text};
+use crate::text;
 
 impl Checker<'_> {
     /// Types every node that has all its inputs. `None` when a node is left without types.
@@ -173,6 +174,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn assemble(&self, roles: Vec<Role>, edges: &[Edge]) -> Plan {
+        let text = text::of(self.draft, &roles);
         let mut dag = Dag::with_capacity(roles.len(), edges.len());
         for (node, role) in self.draft.nodes.iter().zip(roles) {
             dag.add_node(PlanNode { name: node.name.as_str().into(), role });
@@ -181,7 +183,7 @@ impl Checker<'_> {
             let (from, to) = (Port(edge.from_port.unwrap_or(0)), Port(edge.to_port.unwrap_or(0)));
             dag.add_edge(NodeIndex::new(edge.from), NodeIndex::new(edge.to), PlanEdge { from, to });
         }
-        Plan { name: self.draft.name.clone(), dag, run: self.draft.run.clone() }
+        Plan { name: self.draft.name.clone(), text, dag, run: self.draft.run.clone() }
     }
 }
 

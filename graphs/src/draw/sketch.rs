@@ -236,7 +236,7 @@ pub(crate) fn activity() -> Plan {
         checkpoint: Some("checkpoints/activity".to_owned()),
         ..RunOptions::default()
     };
-    Plan { name: "activity-windows".to_owned(), dag, run }
+    Plan { name: "activity-windows".to_owned(), text: String::new(), dag, run }
 }
 
 /// Fan-out, a join of a stream with itself, an edge past a whole rank, and a part of its own.
@@ -278,5 +278,5 @@ pub(crate) fn tangle() -> Plan {
     dag.add_edge(clicks, raw, PLAIN);
     let alone = source(&mut dag, "alone");
     dag.add_edge(alone, other, PLAIN);
-    Plan { name: "tangle".to_owned(), dag, run: RunOptions::default() }
+    Plan { name: "tangle".to_owned(), text: String::new(), dag, run: RunOptions::default() }
 }

@@ -84,6 +84,35 @@ pub(crate) mod sources {
     register_source!(Files, example: r#"Files(path: "data/*.csv", format: Csv(delimiter: ';'), schema: "user STRING, x DOUBLE")"#);
 }
 
+/// Reads a pipe, once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Stdin {
+    /// The columns.
+    pub(crate) schema: Ddl,
+}
+
+#[typetag::serde]
+impl SourceSpec for Stdin {
+    fn schema(&self) -> Result<SourceSchema, Faults> {
+        self.schema.schema().map(SourceSchema::Declared).map_err(|fault| fault.under("schema").into())
+    }
+
+    fn infer_schema(&self) -> Result<SchemaRef> {
+        Err(Error::BadInput("not for running".to_owned()))
+    }
+
+    fn replayable(&self) -> bool {
+        false
+    }
+
+    fn open(&self, _: SchemaRef, _: &OpenContext) -> Result<Box<dyn Source>> {
+        Err(Error::BadInput("not for running".to_owned()))
+    }
+}
+
+register_source!(Stdin, example: r#"Stdin(schema: "user STRING, x DOUBLE")"#);
+
 fn not_for_running() -> Result<Operator, Faults> {
     Err(Fault::new("not_built", "not for running").into())
 }
