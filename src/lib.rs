@@ -5,6 +5,7 @@
 //! nodes, and [`cli`] the whole `watershed` command.
 
 pub mod cli;
+pub mod storage;
 pub mod testing;
 
 pub use arrow;
