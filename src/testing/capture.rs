@@ -38,15 +38,18 @@ impl Captured {
 impl Sink for Captured {
     fn stage(&self, part: Part, rows: &[RecordBatch]) -> Result<Receipt> {
         self.lock().staged.insert(part, rows.to_vec());
-        Ok(Receipt::default())
+        Ok(Receipt(part.index.into()))
     }
 
-    fn commit(&self, epoch: Epoch, _: &[Receipt]) -> Result<()> {
+    fn commit(&self, epoch: Epoch, receipts: &[Receipt]) -> Result<()> {
         let content = &mut *self.lock();
-        let staged = std::mem::take(&mut content.staged);
-        // Parts come in the order of their keys: by epoch, then by number.
-        let rows = staged.into_iter().filter(|(part, _)| part.epoch == epoch).flat_map(|(_, rows)| rows);
-        content.committed.entry(epoch).or_default().extend(rows);
+        let later = content.staged.split_off(&Part { epoch: epoch.next(), index: 0 });
+        let mut staged = std::mem::replace(&mut content.staged, later);
+        // What an attempt staged that was cut off is in no receipt.
+        let parts = receipts.iter().filter_map(|receipt| receipt.0.as_u64());
+        let rows = parts.filter_map(|index| staged.remove(&Part { epoch, index: index as usize })).flatten().collect();
+        // An epoch that is run again takes its own place.
+        content.committed.insert(epoch, rows);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use crate::graphs::Diagnostics;
 use super::cells::Cell;
 use super::render::watermark_text;
 use super::report::{Broken, CaseReport, Failure, FileReport, Mismatch, Outcome, Report};
+use super::way::Restarts;
 
 impl Report {
     /// The report as one object: `passed`, `failed`, and `files` with their `cases`. Lines count from 1, epochs from 0.
@@ -42,7 +43,6 @@ impl FileReport {
 fn case(case: &CaseReport) -> Value {
     let (outcome, detail) = match &case.outcome {
         Outcome::Passed => ("passed", Value::Null),
-        Outcome::Impossible(reason) => ("impossible", json!({ "reason": reason })),
         Outcome::NotRefused { wanted, said } => ("not_refused", json!({ "wanted": wanted, "said": said })),
         Outcome::Failed(failure) => ("failed", failed(failure)),
     };
@@ -64,6 +64,12 @@ fn failed(failure: &Failure) -> Value {
         "partitions": failure.way.partitions,
         "splits": failure.way.splits,
         "batch_rows": failure.way.batch_rows,
+        "restarts": match failure.way.restarts {
+            Restarts::AsWritten => "as_written",
+            Restarts::EveryEpoch => "every_epoch",
+            Restarts::CommitLost => "commit_lost",
+            Restarts::SharedOutAnew => "shared_out_anew",
+        },
         "mismatches": failure.mismatches.iter().map(mismatch).collect::<Vec<_>>(),
     })
 }
@@ -89,6 +95,9 @@ fn mismatch(mismatch: &Mismatch) -> Value {
         }),
         Mismatch::Unsteady { sink, columns, there, here, .. } => json!({
             "kind": "unsteady", "sink": sink, "there": rows(columns, there.as_slice()), "here": rows(columns, here.as_slice()),
+        }),
+        Mismatch::Diverged { sink, columns, first, again } => json!({
+            "kind": "diverged", "sink": sink, "first": rows(columns, first.as_slice()), "again": rows(columns, again.as_slice()),
         }),
         Mismatch::Error(_) => json!({ "kind": "error" }),
     };

@@ -41,8 +41,14 @@
 //!   not looked at.
 //! - `watermark`: the one in force during the epoch, the least of several watermark nodes; `None` before the first row.
 //! - `clock`: the processing time from this epoch on; until one is given it is [`DEFAULT_CLOCK`].
-//! - `restart: true`: stop and recover from the checkpoint before this epoch. This version writes no checkpoints, so a
-//!   case with it is reported as [`Outcome::Impossible`].
+//! - `restart: true`: stop, and go on from the checkpoint, before this epoch. The checkpoint is in memory; the one that the
+//!   graph names is not touched.
+//!
+//! # Ways
+//!
+//! The answer may not depend on how the graph is run, so every case is run in several [`Way`]s: by default sequentially,
+//! in parallel, and with a crash after every epoch, whose commit is lost and which is therefore run again. Ways with as many
+//! partitions must agree to the last digit and in the order of rows, whatever the script leaves open.
 //!
 //! # A row
 //!
@@ -101,4 +107,4 @@ pub use cells::Cell;
 pub use discover::{SUFFIX, discover};
 pub use report::{Broken, CaseReport, Counts, EpochReport, Failure, FileReport, Mismatch, Outcome, Report, SinkRows};
 pub use run::{DEFAULT_CLOCK, Options, run_file, run_paths};
-pub use way::Way;
+pub use way::{Restarts, Way};

@@ -102,7 +102,6 @@ impl CaseReport {
         line!(out, "  {}{}{} ({place})", colours.strong, self.name, colours.end);
         match &self.outcome {
             Outcome::Passed => {}
-            Outcome::Impossible(reason) => line!(out, "  cannot be run: {reason}"),
             Outcome::NotRefused { wanted, said } if said.is_empty() => {
                 line!(out, "  the graph should be refused{}, but it is accepted", with_text(wanted));
             }
@@ -196,6 +195,9 @@ impl Mismatch {
             Self::Unsteady { sink, other, .. } => {
                 format!("sink `{sink}`: not the same rows in the same order as with {other}")
             }
+            Self::Diverged { sink, .. } => {
+                format!("sink `{sink}`: not the same rows in the same order when the epoch is run again after a crash")
+            }
             Self::Error(message) => message.clone(),
         }
     }
@@ -224,6 +226,10 @@ impl Mismatch {
                 let rows =
                     marked("there", there.as_slice()).into_iter().chain(marked("here", here.as_slice())).collect();
                 write_table(out, columns, rows);
+            }
+            Self::Diverged { columns, first, again, .. } => {
+                let rows = marked("first", first.as_slice()).into_iter().chain(marked("again", again.as_slice()));
+                write_table(out, columns, rows.collect());
             }
             Self::Watermark { .. } | Self::NotRun | Self::Error(_) => {}
         }

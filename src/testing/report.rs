@@ -62,8 +62,6 @@ pub enum Outcome {
     Passed,
     /// An epoch came out otherwise, or did not come.
     Failed(Box<Failure>),
-    /// The case could not be run, for a reason that is not its graph's.
-    Impossible(String),
     /// The graph should have been refused and was not, or with other messages; what was said instead.
     NotRefused {
         /// The text that should have been in a message.
@@ -151,6 +149,17 @@ pub enum Mismatch {
         there: Option<Vec<Cell>>,
         /// The same row here.
         here: Option<Vec<Cell>>,
+    },
+    /// The epoch was run again after a crash and sent other rows, or in another order, than the first time.
+    Diverged {
+        /// The sink.
+        sink: String,
+        /// The columns.
+        columns: Vec<String>,
+        /// The first row that differs, the first time; `None` if there is none.
+        first: Option<Vec<Cell>>,
+        /// The same row the second time.
+        again: Option<Vec<Cell>>,
     },
     /// The run ended with an error.
     Error(String),

@@ -34,9 +34,9 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Every case, once sequentially and once in parallel.
+    /// Every case, once sequentially, once in parallel, and once with a crash after every epoch.
     fn default() -> Self {
-        Self { ways: vec![Way::SEQUENTIAL, Way::PARALLEL], filter: None }
+        Self { ways: vec![Way::SEQUENTIAL, Way::PARALLEL, Way::RECOVERED], filter: None }
     }
 }
 
@@ -162,13 +162,9 @@ fn try_case(
     options: &Options,
     line: &dyn Fn(&Span) -> usize,
 ) -> Outcome {
-    if bound.epochs.iter().any(|epoch| epoch.restart) {
-        return Outcome::Impossible("`restart` needs a checkpoint, which this version does not write".to_owned());
-    }
     let mut tried: Vec<(Way, Outputs)> = Vec::with_capacity(options.ways.len());
     for &way in &options.ways {
-        let partitions = plan.run.partitions.unwrap_or(way.partitions);
-        let way = Way { partitions, ..way };
+        let way = way.with_partitions(plan.run.partitions);
         let outputs = trial::run(plan, bound, way).and_then(|outputs| {
             let alike = tried.iter().find(|(other, _)| way.must_agree_with(*other));
             alike.map_or(Ok(()), |(other, there)| trial::agree(&outputs, there, *other))?;

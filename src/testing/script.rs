@@ -2,7 +2,7 @@
 //!
 //! All sources of a graph share one script, because an epoch's input is that of all of them together. The engine asks
 //! each source once before an epoch; an input is offered to all of its sources within one such round, and the next one
-//! not before the next round.
+//! not before the next round. An offset counts inputs: those up to the last one of which the source took its share.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::core::error::{Error, Result};
 use crate::core::node::{Available, Limit, Offset, OffsetRange, RowOutput, Source, Split};
+use crate::core::state::StateStore;
 
 use super::rows::Input;
 
@@ -53,6 +54,14 @@ impl Feeder {
         state.released = state.inputs.len();
     }
 
+    /// The run starts again: what was offered and not committed is offered again. The sources that are resumed say how far
+    /// that is.
+    pub(super) fn rewind(&self) {
+        let state = &mut *self.lock();
+        (state.current, state.taken) = (0, false);
+        state.asked.clear();
+    }
+
     /// A source of this script. Its rows come in `splits` pieces, each in batches of at most `batch_rows` rows.
     pub(super) fn source(&self, node: &Arc<str>, splits: usize, batch_rows: usize) -> Box<dyn Source> {
         Box::new(ScriptedSource {
@@ -72,6 +81,13 @@ struct ScriptedSource {
 }
 
 impl Source for ScriptedSource {
+    fn resume(&mut self, committed: &Offset, _: &mut StateStore) -> Result<()> {
+        let state = &mut *self.feeder.lock();
+        // An input goes to all of its sources in one epoch, so what one of them has committed is done with.
+        state.current = state.current.max(committed.0.as_u64().unwrap_or(0) as usize);
+        Ok(())
+    }
+
     fn freeze(&mut self) -> Result<()> {
         Ok(())
     }
@@ -105,9 +121,15 @@ impl Source for ScriptedSource {
     }
 
     fn splits(&mut self, range: &OffsetRange) -> Result<Vec<Box<dyn Split>>> {
-        let state = self.feeder.lock();
-        let input = range.detail.as_u64().and_then(|index| state.inputs.get(index as usize)?.get(&*self.node));
-        let batch = input.ok_or_else(|| Error::BadInput(format!("the script has no input {}", show(&range.detail))))?;
+        let state = &mut *self.feeder.lock();
+        let index = range.detail.as_u64().map(|index| index as usize);
+        let input = index.and_then(|index| Some((index, state.inputs.get(index)?.get(&*self.node)?)));
+        let (index, batch) =
+            input.ok_or_else(|| Error::BadInput(format!("the script has no input {}", show(&range.detail))))?;
+        if !state.taken {
+            // Nobody was asked: an epoch is run again.
+            state.current = state.current.max(index + 1);
+        }
         let rows_each = batch.num_rows().div_ceil(self.splits).max(1);
         let starts = (0..batch.num_rows().max(1)).step_by(rows_each);
         let piece = |start: usize| -> Box<dyn Split> {
@@ -177,6 +199,25 @@ mod tests {
         assert_eq!(round(&mut sources), ["-", "1"]);
         assert_eq!(round(&mut sources), ["2", "2"]);
         assert_eq!(round(&mut sources), ["end", "end"]);
+    }
+
+    #[test]
+    fn a_run_that_starts_again_goes_on_after_the_last_input_that_was_committed() {
+        let feeder = Feeder::new(vec![input(&["a"]), input(&["b"]), input(&["a", "b"])]);
+        feeder.release_all();
+        let open = || ["a", "b"].map(|name| feeder.source(&name.into(), 1, 10));
+        let mut sources = open();
+        for expected in [["0", "-"], ["-", "1"], ["2", "2"]] {
+            assert_eq!(round(&mut sources), expected);
+        }
+        for (committed, expected) in [([1, 2], ["2", "2"]), ([1, 0], ["-", "1"]), ([3, 3], ["end", "end"])] {
+            feeder.rewind();
+            let mut sources = open();
+            for (source, offset) in sources.iter_mut().zip(committed) {
+                source.resume(&Offset(json!(offset)), &mut StateStore::default()).expect("an offset of the script");
+            }
+            assert_eq!(round(&mut sources), expected, "{committed:?}");
+        }
     }
 
     #[test]
