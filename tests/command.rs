@@ -32,6 +32,10 @@ const GOOD: &str = r#"Graph(
 )
 "#;
 
+/// What a graph without a checkpoint promises.
+const UNPROMISED: &str =
+    "delivery: nothing is promised over a restart; with `run.checkpoint` a run goes on where one stopped";
+
 fn watershed(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watershed"));
     command
@@ -94,8 +98,21 @@ fn check_is_content_with_a_good_graph() {
     let folder = workspace();
     let checked = watershed(folder.path(), &["check", "good.ron", "--deny-warnings"]);
     assert_exit(&checked, 0);
-    assert_eq!(out(&checked), "no errors in good.ron\n");
+    assert_eq!(out(&checked), format!("no errors in good.ron\n{UNPROMISED}\n"));
     assert_eq!(errors(&checked), "");
+}
+
+#[test]
+fn check_tells_what_a_graph_promises_after_a_crash() {
+    let folder = workspace();
+    let durable = GOOD.replace("run: (", "run: (checkpoint: \"state\", ");
+    fs::write(folder.path().join("durable.ron"), &durable).expect("a file");
+    let checked = watershed(folder.path(), &["check", "durable.ron"]);
+    assert_eq!(out(&checked), "no errors in durable.ron\ndelivery: exactly once\n", "{}", errors(&checked));
+    let warned = durable.replace("schema: \"user STRING, x BIGINT\", ", "");
+    fs::write(folder.path().join("warned.ron"), warned).expect("a file");
+    assert!(!errors(&watershed(folder.path(), &["check", "warned.ron"])).contains("delivery"), "not judged");
+    assert!(!folder.path().join("state").exists(), "nothing is opened");
 }
 
 #[test]
@@ -111,7 +128,7 @@ fn check_tells_all_faults_on_standard_error_and_ends_with_65() {
         "{}",
         errors(&checked)
     );
-    assert_eq!(out(&checked), "no errors in good.ron\n");
+    assert_eq!(out(&checked), format!("no errors in good.ron\n{UNPROMISED}\n"));
 }
 
 #[test]
@@ -143,7 +160,7 @@ fn check_reads_standard_input() {
     child.stdin.take().expect("a pipe").write_all(GOOD.as_bytes()).expect("a reader");
     let checked = child.wait_with_output().expect("an end");
     assert_exit(&checked, 0);
-    assert_eq!(out(&checked), "no errors in standard input\n");
+    assert_eq!(out(&checked), format!("no errors in standard input\n{UNPROMISED}\n"));
 }
 
 #[test]
@@ -302,7 +319,8 @@ fn run_writes_results_a_summary_and_progress() {
     assert_exit(&ran, 0);
     assert_eq!(out(&ran), "", "nothing but results belongs on standard output");
     let told = errors(&ran);
-    for words in ["epoch 0 · 2 in · 1 out", "epoch 1 · 1 in · 1 out", "good: 2 epochs, 3 rows in", "rows in", "big"]
+    for words in
+        ["epoch 0 · 2 in · 1 out", "epoch 1 · 1 in · 1 out", "good: 2 epochs, 3 rows in", "rows in", "big", UNPROMISED]
     {
         assert!(told.contains(words), "{words}: {told}");
     }

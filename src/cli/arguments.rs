@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
 use super::terminal::Colour;
-use super::{check, completions, describe, graph, list, run, schema, test};
+use super::{check, checkpoint, completions, describe, graph, list, plan, run, schema, state, test};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -39,7 +39,10 @@ Examples:
   watershed check graphs/*.ron                every fault of every graph, nothing is opened
   watershed graph pipeline.ron -o graph.svg   a drawing
   watershed run pipeline.ron                  run it
-  watershed test tests/                       run test files";
+  watershed plan pipeline.ron                 hold a changed graph against its checkpoint
+  watershed test tests/                       run test files
+  watershed checkpoint list checkpoints/p     what a checkpoint holds
+  watershed state checkpoints/p counts        the rows that a node keeps";
 
 /// What the command was asked to do.
 #[derive(Debug, Parser)]
@@ -59,11 +62,14 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
+    Plan(plan::PlanArguments),
     Test(test::TestArguments),
     Graph(graph::GraphArguments),
     Schema(schema::SchemaArguments),
     List(list::ListArguments),
     Describe(describe::DescribeArguments),
+    Checkpoint(checkpoint::CheckpointArguments),
+    State(state::StateArguments),
     Completions(completions::CompletionsArguments),
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use watershed_graphs::SchemaMode;
 
 use super::arguments::Format;
+use super::delivery::delivery;
 use super::exit::{Exit, Outcome};
 use super::files;
 use super::terminal::Terminal;
@@ -21,7 +22,8 @@ Examples:
 /// Find every fault of a graph, without opening anything
 ///
 /// Loads, resolves and types the whole graph and tells all that is wrong with it in one run, each fault with its line, what is known
-/// there and the nearest name. Columns, event time, keys and output modes are followed along the edges.
+/// there and the nearest name. Columns, event time, keys and output modes are followed along the edges. Of a good graph it tells
+/// what it promises after a crash: as much as the weakest of its sinks.
 ///
 /// No file, pipe or network is touched besides the graph itself. Columns that a source does not declare are then unknown, and what
 /// depends on them is not judged; `--infer` looks at the data for them, as `run` does.
@@ -48,8 +50,8 @@ pub(super) fn run(arguments: &CheckArguments, terminal: Terminal) -> Outcome {
     let mut faults = Vec::new();
     for file in &arguments.files {
         // A file that cannot be read does not keep the others from being checked; the worst outcome counts.
-        let diagnostics = match files::check(file, mode) {
-            Ok(checked) => checked.diagnostics,
+        let (diagnostics, promise) = match files::check(file, mode) {
+            Ok(checked) => (checked.diagnostics, checked.plan.as_ref().map(delivery)),
             Err(failure) => {
                 terminal.report(&failure);
                 exit = failure.exit;
@@ -63,8 +65,16 @@ pub(super) fn run(arguments: &CheckArguments, terminal: Terminal) -> Outcome {
         match (arguments.format, diagnostics.to_json()) {
             (Format::Json, Value::Array(items)) => faults.extend(items),
             (Format::Json, other) => faults.push(other),
-            (Format::Text, _) if diagnostics.is_empty() => terminal.print(&format!("{}\n", diagnostics.summary()))?,
-            (Format::Text, _) => terminal.note(diagnostics.render(terminal.error_colour).trim_end()),
+            (Format::Text, _) if diagnostics.is_empty() => {
+                let promise = promise.map(|promise| format!("{promise}\n")).unwrap_or_default();
+                terminal.print(&format!("{}\n{promise}", diagnostics.summary()))?;
+            }
+            (Format::Text, _) => {
+                terminal.note(diagnostics.render(terminal.error_colour).trim_end());
+                if let Some(promise) = promise {
+                    terminal.note(&promise);
+                }
+            }
         }
     }
     if arguments.format == Format::Json {

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use super::arguments::{Arguments, Command};
 use super::exit::{Exit, Outcome};
 use super::terminal::Terminal;
-use super::{check, completions, describe, graph, list, run, schema, test};
+use super::{check, checkpoint, completions, describe, graph, list, plan, run, schema, state, test};
 
 /// Runs the `watershed` command with this process's arguments. All nodes that are linked into the program are known.
 pub fn main() -> ExitCode {
@@ -53,11 +53,14 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Outcome {
     match &arguments.command {
         Command::Run(options) => run::run(options, terminal),
         Command::Check(options) => check::run(options, terminal),
+        Command::Plan(options) => plan::run(options, terminal),
         Command::Graph(options) => graph::run(options, terminal),
         Command::List(options) => list::run(options, terminal),
         Command::Describe(options) => describe::run(options, terminal),
         Command::Schema(options) => schema::run(options, terminal),
         Command::Test(options) => test::run(options, terminal),
+        Command::Checkpoint(options) => checkpoint::run(options, terminal),
+        Command::State(options) => state::run(options, terminal),
         Command::Completions(options) => completions::run(options, terminal),
     }
 }

@@ -13,13 +13,13 @@ pub enum Exit {
     TestsFailed,
     /// 2: the command line was wrong.
     Usage,
-    /// 65: the graph has faults; nothing was started.
+    /// 65: the graph has faults, or does not fit its checkpoint; nothing was started.
     BadGraph,
     /// 70: a bug in Watershed, or in a node of somebody's.
     Bug,
     /// 74: something could not be read or written, or the data hold what the graph does not allow.
     InputOutput,
-    /// 75: it may work when tried again: the machine was short of something.
+    /// 75: it may work when tried again: the machine was short of something, or another process uses the checkpoint.
     TryAgain,
     /// 130: interrupted before the epoch in hand was done.
     Interrupted,
@@ -53,7 +53,7 @@ Exit codes:
   0   all is well
   1   a test failed
   2   the command line was wrong
-  65  the graph has faults, nothing was started
+  65  the graph has faults or does not fit its checkpoint, nothing was started
   70  a bug
   74  something could not be read or written
   75  it may work when tried again

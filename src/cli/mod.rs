@@ -15,15 +15,22 @@
 
 mod arguments;
 mod check;
+mod checkpoint;
+mod checkpointed;
 mod completions;
+mod delivery;
 mod describe;
 mod entry;
 mod exit;
 mod files;
 mod graph;
 mod list;
+mod plan;
 mod run;
 mod schema;
+mod state;
+mod storage;
+mod table;
 mod terminal;
 mod test;
 

@@ -64,6 +64,12 @@ impl Terminal {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Writes what the author should know although it stops nothing.
+    pub(super) fn warn(self, message: &str, help: &str) {
+        self.note(&format!("{} {message}", self.paint("warning:", "1;33")));
+        self.note(&format!("  {} {help}", self.paint("help:", "36")));
+    }
+
     /// Writes why the command failed.
     pub(super) fn report(self, failure: &Failure) {
         let Some(message) = &failure.message else { return };

@@ -35,6 +35,9 @@ A test file scripts what sources bring and what must reach the sinks:
 /// A test file names a graph and scripts the rows that its sources bring and those that must reach its sinks. The graph runs on the
 /// engine that runs it in earnest, but no connector is opened. A failure shows the script, the epoch that failed, and the rows that
 /// are missing or too many.
+///
+/// Every case is run three times and must come out the same: sequentially, in parallel, and with a crash after every epoch, from
+/// which it recovers. The checkpoint for that is in memory; the one that the graph names is left alone.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct TestArguments {

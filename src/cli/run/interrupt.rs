@@ -13,7 +13,7 @@ pub(super) fn stop_on_interrupt(stop: &StopSignal, terminal: Terminal) -> Result
     let asked = AtomicBool::new(false);
     let handler = move || {
         if asked.swap(true, Ordering::SeqCst) {
-            // Nothing of the epoch in hand was committed, so it is safe to leave now.
+            // Wherever the epoch in hand stands: with a checkpoint the next run does it again, without one it was never shown.
             std::process::exit(i32::from(Exit::Interrupted.code()));
         }
         terminal.note("stopping after the epoch in hand; press Ctrl-C again to stop at once");

@@ -19,7 +19,6 @@ pub(super) struct Listener {
     terminal: Terminal,
     stop: StopSignal,
     log: bool,
-    epochs_left: Option<u64>,
     bar: Option<ProgressBar>,
     rows: u64,
     seconds: f64,
@@ -46,17 +45,7 @@ impl Listener {
             None => None,
         };
         let bar = if arguments.quiet { None } else { bar(plan, remaining) };
-        Ok(Self {
-            terminal,
-            stop,
-            log: arguments.log,
-            epochs_left: arguments.max_epochs.map(std::num::NonZero::get),
-            bar,
-            rows: 0,
-            seconds: 0.0,
-            progress,
-            failure: None,
-        })
+        Ok(Self { terminal, stop, log: arguments.log, bar, rows: 0, seconds: 0.0, progress, failure: None })
     }
 
     /// Takes note of an epoch.
@@ -85,12 +74,6 @@ impl Listener {
             self.progress = None;
             self.failure.get_or_insert(failure);
             self.stop.stop();
-        }
-        if let Some(left) = &mut self.epochs_left {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
-                self.stop.stop();
-            }
         }
     }
 

@@ -1,16 +1,19 @@
 //! `watershed run`: runs a graph until its trigger's end or an interrupt.
 
-mod failure;
+pub(super) mod failure;
 mod interrupt;
 mod listener;
-mod numbers;
+pub(super) mod numbers;
 mod summary;
+
+pub(super) use self::numbers::bytes;
 
 use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use watershed_core::engine::{Engine, EngineOptions, StopSignal};
+use watershed_core::checkpoint::Change;
+use watershed_core::engine::{Engine, EngineError, EngineOptions, Recovery, StopSignal, foresee};
 use watershed_core::node::StateNeed;
 use watershed_core::plan::{AtEnd, Plan, Role, Trigger};
 use watershed_core::time::TimeSpan;
@@ -18,6 +21,7 @@ use watershed_graphs::SchemaMode;
 
 use self::listener::Listener;
 use super::arguments::Format;
+use super::checkpointed::{CheckpointArguments, explain, shared_out_anew, warn, whence};
 use super::exit::{Exit, Outcome};
 use super::files;
 use super::terminal::Terminal;
@@ -30,13 +34,19 @@ Examples:
   watershed run pipeline.ron --trigger '10 seconds'       an epoch every ten seconds
   watershed run pipeline.ron --progress progress.json     one JSON object per epoch
   watershed run pipeline.ron --format json | tail -1      the summary, for a program
+  watershed run pipeline.ron --checkpoint state/visits    go on where the last run with it stopped
+  watershed run pipeline.ron --reset counts               begin `counts` anew, all else goes on
 
-Ctrl-C ends the run after the epoch in hand; pressed again, at once.";
+Ctrl-C and SIGTERM end the run after the epoch in hand; sent again, at once. With a checkpoint
+neither that nor a crash loses a row or brings one twice: run the graph again, and it goes on.";
 
 /// Run a graph
 ///
 /// Checks the graph as `watershed check` does, looks at the data for columns that are not declared, then runs epoch after epoch until
 /// the trigger's end, the end of all sources, or Ctrl-C. The result does not depend on the threads or the batch size.
+///
+/// With a checkpoint (`run.checkpoint` in the file, or `--checkpoint`) the run goes on where the last one stopped, however that ended.
+/// A graph that has changed so that its state does not fit any more is refused; `watershed plan` shows that before a start.
 ///
 /// What sinks write to standard output stays clean: the progress bar (on a terminal, for input whose end is known), `--log` and the
 /// final table go to standard error.
@@ -46,6 +56,8 @@ pub(super) struct RunArguments {
     /// A graph file; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    #[command(flatten)]
+    checkpoint: CheckpointArguments,
     /// When an epoch starts, in place of the file's `run.trigger`: `continuous`, `available-now`, `once` or a duration such as `10 seconds`
     #[arg(long, value_name = "TRIGGER", value_parser = parse_trigger)]
     trigger: Option<Trigger>,
@@ -94,19 +106,38 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Outcome {
             AtEndArgument::Flush => AtEnd::Flush,
         };
     }
-    if !arguments.quiet {
-        announce(&plan, terminal);
-    }
+    let storage = arguments.checkpoint.open(&mut plan)?;
     let stop = StopSignal::default();
     interrupt::stop_on_interrupt(&stop, terminal)?;
-    let mut options = EngineOptions { stop: stop.clone(), ..EngineOptions::default() };
+    let mut options = EngineOptions {
+        stop: stop.clone(),
+        checkpoint: storage.clone(),
+        adjustments: arguments.checkpoint.adjustments()?,
+        max_epochs: arguments.max_epochs.map(NonZero::get),
+        ..EngineOptions::default()
+    };
     options.threads = arguments.threads.map_or(options.threads, NonZero::get);
     options.batch_rows = arguments.batch_rows.map_or(options.batch_rows, NonZero::get);
-    let mut engine = Engine::open(&plan, options).map_err(|error| failure::of_engine(&error))?;
+    let adjustments = options.adjustments.clone();
+    let failed = |error: &EngineError| match &storage {
+        Some(storage) => explain(error, &plan, &**storage),
+        None => failure::of_engine(error, None),
+    };
+    let mut engine = Engine::open(&plan, options).map_err(|error| {
+        if let (Some(verdict), Some(storage)) = (failure::misfit(&error), &storage) {
+            let recovery = foresee(&plan, &**storage, &adjustments);
+            let recovery =
+                recovery.unwrap_or_else(|_| Recovery { verdict: Some(verdict.clone()), ..Recovery::default() });
+            terminal.note(&super::plan::render(&recovery, &plan));
+            warn(&recovery, &plan, terminal);
+        }
+        failed(&error)
+    })?;
+    announce(&plan, engine.recovery(), arguments.quiet, terminal);
     let mut listener = Listener::new(arguments, &plan, engine.remaining(), stop, terminal)?;
     let result = engine.run(&mut |progress| listener.epoch(progress));
     listener.finish()?;
-    let summary = result.map_err(|error| failure::of_engine(&error))?;
+    let summary = result.map_err(|error| failed(&error))?;
     match arguments.format {
         Format::Json => {
             let text = serde_json::to_string(&summary).expect("a summary is numbers and names");
@@ -119,20 +150,36 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Outcome {
 }
 
 /// Says what the author should know before the first row.
-fn announce(plan: &Plan, terminal: Terminal) {
-    let keeps_state = plan
-        .dag
-        .node_weights()
-        .any(|node| matches!(&node.role, Role::Operator { signature, .. } if signature.state != StateNeed::None));
-    let note = terminal.paint("note:", "36");
-    if plan.run.checkpoint.is_some() {
-        terminal.note(&format!(
-            "{note} `run.checkpoint` is not written by this version: the state of `{}` is lost when the run ends",
-            plan.name
-        ));
-    } else if keeps_state {
-        terminal.note(&format!("{note} `{}` has no `run.checkpoint`: its state is lost when the run ends", plan.name));
+fn announce(plan: &Plan, recovery: Option<&Recovery>, is_quiet: bool, terminal: Terminal) {
+    let note = |text: &str| {
+        if !is_quiet {
+            terminal.note(&format!("{} {text}", terminal.paint("note:", "36")));
+        }
+    };
+    let Some(recovery) = recovery else {
+        if keeps_state(plan) {
+            note(&format!("`{}` has no `run.checkpoint`: its state is lost when the run ends", plan.name));
+        }
+        return;
+    };
+    note(&format!("checkpoint `{}`: the run {}", recovery.location, whence(recovery)));
+    if let Some((before, now)) = shared_out_anew(recovery, plan) {
+        note(&format!("{before} partitions become {now}: the state is shared out anew"));
     }
+    for node in recovery.verdict.iter().flat_map(|verdict| &verdict.nodes) {
+        let name = &node.node;
+        match &node.change {
+            Change::Reset => note(&format!("`{name}` is reset: what the checkpoint keeps of it is dropped")),
+            Change::Renamed { from } => note(&format!("`{name}` goes on as what was `{from}`")),
+            _ => {}
+        }
+    }
+    warn(recovery, plan, terminal);
+}
+
+fn keeps_state(plan: &Plan) -> bool {
+    let keeps = |role: &Role| matches!(role, Role::Operator { signature, .. } if signature.state != StateNeed::None);
+    plan.dag.node_weights().any(|node| keeps(&node.role))
 }
 
 /// A trigger as the command line writes it.

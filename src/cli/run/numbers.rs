@@ -1,7 +1,7 @@
 //! Numbers for people.
 
 /// A count with its thousands set apart: `1,234,567`.
-pub(super) fn count(number: u64) -> String {
+pub(in crate::cli) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A count in three digits: `385 k`, `1.23 M`.
-pub(super) fn short(number: f64) -> String {
+pub(in crate::cli) fn short(number: f64) -> String {
     for (unit, size) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] {
         // What would be rounded up to the next unit is shown in it.
         if number >= size * 0.9995 {
@@ -27,12 +27,12 @@ pub(super) fn short(number: f64) -> String {
 }
 
 /// Rows over a time, as rows per second.
-pub(super) fn rate(rows: u64, seconds: f64) -> String {
+pub(in crate::cli) fn rate(rows: u64, seconds: f64) -> String {
     if seconds > 0.0 { format!("{} rows/s", short(rows as f64 / seconds)) } else { "– rows/s".to_owned() }
 }
 
 /// A length of time: `52 ms`, `3.2 s`, `4m 10s`.
-pub(super) fn seconds(seconds: f64) -> String {
+pub(in crate::cli) fn seconds(seconds: f64) -> String {
     match seconds {
         ms if ms < 0.9995 => format!("{:.0} ms", ms * 1000.0),
         few if few < 59.95 => format!("{few:.1} s"),
@@ -41,7 +41,7 @@ pub(super) fn seconds(seconds: f64) -> String {
 }
 
 /// Bytes: `4.7 MB`.
-pub(super) fn bytes(number: u64) -> String {
+pub(in crate::cli) fn bytes(number: u64) -> String {
     match number {
         0 => "0".to_owned(),
         few if few < 1000 => format!("{few} B"),

@@ -9,9 +9,10 @@ use watershed_core::plan::{Plan, PlanNode, Role};
 use watershed_core::time::Watermark;
 
 use super::numbers::{bytes, count, rate, seconds};
+use crate::cli::delivery::delivery;
 use crate::cli::terminal::Terminal;
 
-/// The table of all nodes, the line below it, and what the author may want to look into.
+/// The table of all nodes, the lines below it, and what the author may want to look into.
 pub(super) fn render(summary: &Summary, plan: &Plan, terminal: Terminal) -> String {
     let mut text = String::new();
     if summary.epochs > 0 {
@@ -31,6 +32,7 @@ pub(super) fn render(summary: &Summary, plan: &Plan, terminal: Terminal) -> Stri
         rate(summary.input_rows, summary.seconds),
     );
     writeln!(text, "{line}").expect("writing to a string cannot fail");
+    writeln!(text, "{}", delivery(plan)).expect("writing to a string cannot fail");
     for hint in hints(summary, plan) {
         writeln!(text, "{} {hint}", terminal.paint("note:", "36")).expect("writing to a string cannot fail");
     }
