@@ -69,3 +69,25 @@ fn the_operator_in_the_documents_is_the_example() {
         assert!(example.contains(block.trim_end()), "{name} shows code that is not in examples/operator.rs");
     }
 }
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    for (name, text) in documents() {
+        let folder = Path::new(&name).parent().expect("a document lies in a folder").to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains(':') {
+                continue;
+            }
+            let target = if path.is_empty() { PathBuf::from(&name) } else { folder.join(path) };
+            assert!(target.exists(), "{name} links to {link}, which is not there");
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&target).expect("a document is text");
+                let headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+                let mut anchors =
+                    headings.map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+                assert!(anchors.any(|anchor| anchor == heading), "{name} links to {link}, which has no such heading");
+            }
+        }
+    }
+}

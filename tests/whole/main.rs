@@ -2,8 +2,14 @@
 
 mod cases;
 mod conformance;
+mod crash;
+mod damage;
 mod documents;
+mod durable;
 mod faults;
 mod oracle;
+mod order;
+mod plan_text;
+mod rescale;
 mod same_bytes;
 mod test_files;

@@ -191,10 +191,40 @@ fn a_refused_graph_is_refused_with_the_text_asked_for() {
 }
 
 #[test]
-fn a_restart_is_told_to_be_impossible() {
-    let (report, shown) = report(&tests(&windows("Append"), &case(&[FIRST, "(restart: true, output: {}),"].concat())));
-    assert!(matches!(report.cases[0].outcome, Outcome::Impossible(_)));
-    assert!(!report.passed() && shown.contains("needs a checkpoint, which this version does not write"), "{shown}");
+fn a_restart_forgets_nothing() {
+    let restart = |epoch: &str| epoch.replacen('(', "(restart: true, ", 1);
+    let late = r#"(input: {"other": [{"k": "b", "t": "2015-02-24T10:00:01Z"}]}, watermark: "2015-02-24T10:00:30Z",
+        output: {"out": [], "late": [{"k": "b", "t": "2015-02-24T10:00:01Z"}]}),"#;
+    let epochs = [FIRST, MOVED, SECOND, CLOSING, late].map(restart).concat();
+    // Neither the checkpoint nor its number of partitions is the graph's business here.
+    let graph = windows("Append").replace("flow:", "run: (checkpoint: \"/nowhere/at/all\", retain: 1),\n        flow:");
+    let (report, shown) = report(&tests(&graph, &case(&epochs)));
+    assert!(report.passed(), "{shown}");
+    assert!(!Path::new("/nowhere").exists());
+}
+
+#[test]
+fn a_restart_between_queued_inputs_passes_none_over() {
+    let input =
+        |n: u8| format!("(restart: true, input: {{\"in\": [{{\"n\": {n}}}]}}, output: {{\"out\": [{{\"n\": {n}}}]}}),");
+    let epochs = [1, 2, 3].map(input).concat();
+    let (report, shown) = report(&tests(PLAIN, &format!("(name: \"queued\", feed: Queued, epochs: [{epochs}]),")));
+    assert!(report.passed(), "{shown}");
+}
+
+#[test]
+fn processing_time_is_that_of_the_first_time_when_an_epoch_is_run_again() {
+    let graph = r#"Graph(name: "clock", sources: {"in": Memory(schema: "n BIGINT")}, sinks: {"out": Memory()},
+        operators: {"stamped": Select(["n", "now() AS at"])}, flow: ["in -> stamped -> out"])"#;
+    let epoch = |n: u8, at: &str| {
+        format!(
+            "(clock: \"{at}\", input: {{\"in\": [{{\"n\": {n}}}]}}, output: {{\"out\": [{{\"n\": {n}, \"at\": \"{at}\"}}]}}),"
+        )
+    };
+    // In the way with crashes, the clock moves on before the epoch before is run again.
+    let epochs = [epoch(1, "2015-02-24T10:00:00Z"), epoch(2, "2015-02-24T11:00:00Z")].concat();
+    let (report, shown) = report(&tests(graph, &case(&epochs)));
+    assert!(report.passed(), "{shown}");
 }
 
 #[test]

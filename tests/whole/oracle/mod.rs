@@ -9,18 +9,20 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use tempfile::NamedTempFile;
-use watershed::testing::{Options, Way, run_file};
+use watershed::testing::{Options, Restarts, Way, run_file};
 
 use model::{Column, Mode, Node, Row, Setup, Windows};
 
 const CASES: u32 = 64;
 
-/// One, two and eight threads, one and three partitions, one split and two, batches from one row to all.
-const WAYS: [Way; 4] = [
-    Way { threads: 1, partitions: 1, batch_rows: 65_536, splits: 1 },
-    Way { threads: 8, partitions: 3, batch_rows: 1, splits: 1 },
-    Way { threads: 2, partitions: 3, batch_rows: 4, splits: 1 },
-    Way { threads: 2, partitions: 1, batch_rows: 3, splits: 2 },
+/// One, two and eight threads, one and three partitions, one split and two, batches from one row to all, crashes and
+/// restarts into other partitions.
+const WAYS: [Way; 5] = [
+    Way { batch_rows: 65_536, ..Way::SEQUENTIAL },
+    Way { threads: 8, partitions: 3, batch_rows: 1, ..Way::SEQUENTIAL },
+    Way { threads: 2, partitions: 3, batch_rows: 4, restarts: Restarts::CommitLost, ..Way::SEQUENTIAL },
+    Way { threads: 2, batch_rows: 3, splits: 2, ..Way::SEQUENTIAL },
+    Way::SHARED_OUT_ANEW,
 ];
 
 /// Rows that jump about a point in time, many of them on whole seconds, where windows begin and end.
