@@ -7,7 +7,7 @@ use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampMicrosecondArray}
 use arrow::datatypes::{DataType, Field};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use watershed::core::schema::TIMESTAMP;
-use watershed::core::state::{Interner, Slot, StateStore, TableSchema};
+use watershed::core::state::{Interner, PlacedBy, Slot, StateStore, TableSchema};
 
 const ROWS: usize = 65_536;
 
@@ -66,6 +66,8 @@ fn epochs(criterion: &mut Criterion) {
         name: "counts",
         keys: vec![Field::new("User", DataType::Utf8, true)].into(),
         values: vec![Field::new("count", DataType::Int64, false), Field::new("newest", TIMESTAMP, true)].into(),
+        placed_by: PlacedBy::Keys,
+        slots: String::new(),
     };
     for keys in [1_000, 1_000_000] {
         let rounds: Vec<ArrayRef> = (0..16).map(|round| strings(keys, round)).collect();

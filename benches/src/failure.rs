@@ -1,7 +1,8 @@
-//! What can go wrong in a comparison.
+//! What can go wrong while something is measured.
 
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
+use watershed::core::checkpoint::CheckpointError;
 use watershed::core::engine::EngineError;
 
 /// Why there is no figure.
@@ -19,6 +20,9 @@ pub enum Failure {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A checkpoint could not be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// A decoder failed.
     #[error(transparent)]
     Decoder(#[from] watershed::core::error::Error),

@@ -1,11 +1,15 @@
 //! Watershed's benchmarks: seeded data, and the engine beside a hand-written loop.
 //!
-//! [`activity`] makes rows of the shape of the activity data, [`generate`] writes them to files, [`compare`] runs both sides.
+//! [`activity`] makes rows of the shape of the activity data, [`generate`] writes them to files, [`compare`] runs both sides,
+//! [`durability`] runs graphs with and without a checkpoint.
 
 pub mod activity;
 pub mod compare;
+pub mod durability;
 pub mod generate;
 
 mod failure;
+mod feed;
+mod measure;
 
 pub use failure::Failure;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use watershed_benches::Failure;
 use watershed_benches::compare::{self, Compare};
+use watershed_benches::durability::{self, Durability};
 use watershed_benches::generate::{Generate, generate};
 
 /// Data for Watershed's benchmarks, and side-by-side runs.
@@ -21,12 +22,15 @@ enum Action {
     Generate(Generate),
     /// Runs graphs beside hand-written loops over the same rows, and prints the ratios.
     Compare(Compare),
+    /// Runs graphs with and without a checkpoint, and prints what durability costs.
+    Durability(Durability),
 }
 
 fn main() -> ExitCode {
     let done = match Command::parse().action {
         Action::Generate(wanted) => generate(&wanted).map_err(Failure::Io),
         Action::Compare(wanted) => compare::print(&wanted),
+        Action::Durability(wanted) => durability::print(&wanted),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

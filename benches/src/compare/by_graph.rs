@@ -5,10 +5,10 @@ use watershed::core::plan::Plan;
 use watershed::graphs::{SchemaMode, load};
 
 use super::answer::Answer;
-use super::feed::{Feed, Kept};
 use super::medium::{BATCH_ROWS, Data};
 use super::workload::Workload;
 use crate::Failure;
+use crate::feed::{Feed, Kept};
 
 /// The graph file that asks `workload` of `data`. The watermark's delay is longer than any row is late, so that no row is dropped
 /// and a plain loop gives the same answer.

@@ -6,14 +6,12 @@
 mod answer;
 mod by_graph;
 mod by_hand;
-mod feed;
-mod measure;
 mod medium;
 mod names;
 mod table;
 mod workload;
 
-pub use measure::{Cost, Costs};
+pub use crate::measure::{Cost, Costs};
 pub use medium::Medium;
 pub use table::print;
 pub use workload::Workload;
@@ -22,8 +20,8 @@ use clap::{Args, ValueEnum};
 
 use crate::Failure;
 use crate::activity::Activity;
+use crate::measure::measured;
 use by_graph::Settings;
-use measure::measured;
 use medium::Data;
 
 /// What `compare` is to run.

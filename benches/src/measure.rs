@@ -1,4 +1,4 @@
-//! Time: of the clock on the wall, and of the processors.
+//! Time: of the clock on the wall, and of the processors. And memory.
 
 use std::time::Instant;
 
@@ -32,6 +32,42 @@ fn processor_seconds() -> Option<f64> {
     Some((user + system) / TICKS_PER_SECOND)
 }
 
+/// The value in the middle; not a number when there is none.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
+        _ => values[middle],
+    }
+}
+
+/// The value that so many of a hundred do not exceed; not a number when there is none.
+pub(crate) fn percentile(values: &[f64], hundredths: usize) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let place = (values.len() * hundredths).div_ceil(100).saturating_sub(1);
+    values.get(place).copied().unwrap_or(f64::NAN)
+}
+
+/// The memory of this process in bytes: now, and at the most since [`forget_peak`]. `None` where the system does not say.
+pub(crate) fn resident() -> Option<(u64, u64)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let bytes = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1_024)
+    };
+    bytes("VmRSS:").zip(bytes("VmHWM:"))
+}
+
+/// Lets the peak of [`resident`] begin anew, where the system allows it.
+pub(crate) fn forget_peak() {
+    // Where it does not, the peak is that of the whole run, and no answer depends on it.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
 /// The cost of several runs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs(pub Vec<Cost>);
@@ -39,14 +75,7 @@ pub struct Costs(pub Vec<Cost>);
 impl Costs {
     /// The run in the middle, in seconds.
     pub fn median(&self) -> f64 {
-        let mut walls: Vec<f64> = self.0.iter().map(|cost| cost.wall).collect();
-        walls.sort_by(f64::total_cmp);
-        let middle = walls.len() / 2;
-        match walls.len() {
-            0 => f64::NAN,
-            even if even % 2 == 0 => f64::midpoint(walls[middle - 1], walls[middle]),
-            _ => walls[middle],
-        }
+        median(&self.0.iter().map(|cost| cost.wall).collect::<Vec<_>>())
     }
 
     /// How far the slowest and the fastest run lie apart, as a share of the median.
@@ -76,6 +105,15 @@ mod tests {
         assert_eq!((runs.median(), runs.spread()), (2.0, 1.5));
         assert_eq!((costs(&[3.0, 1.0]).median(), costs(&[3.0, 1.0]).processor()), (2.0, Some(4.0)));
         assert_eq!(costs(&[]).processor(), None);
+    }
+
+    #[test]
+    fn a_percentile_is_one_of_the_values() {
+        let values: Vec<f64> = (1..=200).rev().map(f64::from).collect();
+        let shown = [50, 99, 100].map(|hundredths| percentile(&values, hundredths).to_string());
+        assert_eq!(shown, ["100", "198", "200"]);
+        assert_eq!(percentile(&[7.0], 99).to_string(), "7");
+        assert!(percentile(&[], 50).is_nan());
     }
 
     #[test]
