@@ -91,3 +91,14 @@ fn every_link_between_the_documents_leads_somewhere() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_guarantees_name_is_there() {
+    let text = fs::read_to_string(root().join("docs/guarantees.md")).expect("a document is text");
+    let code = text.split("```").step_by(2).flat_map(|prose| prose.split('`').skip(1).step_by(2));
+    let folders = ["core/", "sources/", "sinks/", "src/", "tests/"];
+    let named: Vec<&str> = code.filter(|word| folders.iter().any(|folder| word.starts_with(folder))).collect();
+    assert!(named.len() > 10, "a table of tests");
+    let gone: Vec<&str> = named.into_iter().filter(|path| !root().join(path).exists()).collect();
+    assert_eq!(gone, Vec::<&str>::new());
+}
