@@ -82,6 +82,14 @@ pub struct Holder {
     pub since: Timestamp,
 }
 
+impl Holder {
+    /// This process, which runs `graph` since then.
+    pub fn of_this_process(graph: &str, since: Timestamp) -> Self {
+        let host = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()).unwrap_or_default();
+        Self { pid: std::process::id(), host, graph: graph.to_owned(), since }
+    }
+}
+
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "process {}", self.pid)?;

@@ -52,9 +52,7 @@ pub(super) fn run(arguments: &PruneArguments, terminal: Terminal) -> Outcome {
     let _lock = if arguments.dry_run {
         None
     } else {
-        let host = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()).unwrap_or_default();
-        let holder =
-            Holder { pid: std::process::id(), host, graph: "checkpoint prune".to_owned(), since: SystemClock.now() };
+        let holder = Holder::of_this_process("checkpoint prune", SystemClock.now());
         Some(storage.lock(&holder).map_err(|error| failed(&error))?)
     };
     let removal = prune(&*storage, arguments.keep.get()).map_err(|error| failed(&error))?;
