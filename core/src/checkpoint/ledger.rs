@@ -45,6 +45,8 @@ pub struct Ledger {
     graphs: BTreeSet<Epoch>,
     /// The graph of the run in hand: needed before the first commit names it.
     graph: Option<Epoch>,
+    /// Epochs that are to be run again, and the graphs that they were planned for.
+    planned: BTreeMap<Epoch, Epoch>,
     /// The versions that are kept.
     versions: BTreeMap<Epoch, Commit>,
 }
@@ -56,6 +58,9 @@ impl Ledger {
         ledger.records = holdings.intents.keys().chain(holdings.commits.keys()).copied().collect();
         ledger.graphs = holdings.graphs.keys().copied().collect();
         ledger.graph = version.map(|commit| commit.graph);
+        let after = |epoch: Epoch| version.is_none_or(|commit| epoch > commit.epoch);
+        let planned = holdings.intents.values().flatten().filter(|intent| after(intent.epoch));
+        ledger.planned = planned.map(|intent| (intent.epoch, intent.graph)).collect();
         for commit in holdings.commits.values().flatten() {
             ledger.versions.insert(commit.epoch, commit.clone());
         }
@@ -153,6 +158,7 @@ impl Ledger {
     /// An epoch was committed with these files of state.
     pub fn committed(&mut self, commit: Commit, written: Vec<(StateFile, u64)>) {
         self.records.insert(commit.epoch);
+        self.planned.remove(&commit.epoch);
         self.files.extend(written);
         self.versions.insert(commit.epoch, commit);
     }
@@ -193,6 +199,7 @@ impl Ledger {
             .copied()
             .filter(|graph| *graph <= newest && self.graph != Some(*graph))
             .filter(|graph| !self.versions.values().any(|version| version.graph == *graph))
+            .filter(|graph| !self.planned.values().any(|planned_for| planned_for == graph))
             .collect();
         let mut names: Vec<String> = graphs.iter().map(|graph| FileName::Graph(*graph).to_string()).collect();
         self.graphs.retain(|graph| !graphs.contains(graph));

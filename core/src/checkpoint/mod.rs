@@ -35,7 +35,7 @@ pub use memory::MemoryStorage;
 pub use name::check_file_name;
 pub use record::{
     Chain, ColumnRecord, Commit, FileName, GraphRecord, Intent, METADATA, Metadata, NodeRecord, NodeRole, StateContent,
-    StateFile, TableRecord, WatermarkRecord, file as record_file, read as read_record,
+    StateFile, TableRecord, WatermarkRecord, file as record_file,
 };
 pub(crate) use recovery::PUT_BACK;
 pub use recovery::{Decision, decide};

@@ -332,7 +332,7 @@ pub fn file<T: Serialize>(name: &FileName, record: &T) -> NewFile {
 }
 
 /// Reads what [`file()`] wrote.
-pub fn read<T: DeserializeOwned>(content: &[u8]) -> Result<T, DamageCause> {
+pub(super) fn read<T: DeserializeOwned>(content: &[u8]) -> Result<T, DamageCause> {
     let malformed = |how: &str| DamageCause::Malformed(how.to_owned());
     let line_end = content.iter().position(|byte| *byte == b'\n').ok_or_else(|| malformed("it ends too early"))?;
     let (line, seal) = (&content[..line_end], &content[line_end + 1..]);

@@ -161,7 +161,9 @@ impl Resumed {
             let renamed = |name: &String| {
                 if of_version { by_version.get(name).map(|now| (*now).clone()) } else { Some(name.clone()) }
             };
-            if let Some(unknown) = intent.ranges.keys().find(|name| !of_version && !now.nodes.contains_key(*name)) {
+            let at_hand = if of_version { self.graph.as_ref() } else { Some(now) };
+            let is_unknown = |name: &&String| at_hand.is_some_and(|graph| !graph.nodes.contains_key(*name));
+            if let Some(unknown) = intent.ranges.keys().find(is_unknown) {
                 return Err(another(unknown));
             }
             intent.ranges =
@@ -194,9 +196,7 @@ impl Found {
         adjustments: &Adjustments,
         now: Timestamp,
     ) -> Result<Self, CheckpointError> {
-        let host = std::fs::read_to_string("/etc/hostname").map(|name| name.trim().to_owned()).unwrap_or_default();
-        let holder = Holder { pid: std::process::id(), host, graph: plan.name.clone(), since: now };
-        let lock = storage.lock(&holder)?;
+        let lock = storage.lock(&Holder::of_this_process(&plan.name, now))?;
         let holdings = Holdings::read(&*storage)?;
         let (adjustments, retain) = (adjustments.clone(), plan.run.retain.unwrap_or(RETAIN));
         let mut found = Self {
