@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// An instant: microseconds since the epoch, UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// An instant: microseconds since the epoch, UTC. By default it is the beginning of 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -48,6 +48,12 @@ impl Timestamp {
     #[must_use]
     pub const fn plus(self, span: TimeSpan) -> Self {
         Self(self.0.saturating_add(span.0))
+    }
+
+    /// How long after `earlier` this instant is; negative, if it is before.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> TimeSpan {
+        TimeSpan(self.0.saturating_sub(earlier.0))
     }
 }
 
@@ -107,6 +113,16 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"], "description": "An instant such as \"2015-02-24T10:00:00Z\", or microseconds since 1970." })
+    }
+}
+
 /// A length of time in microseconds, written as `"10 minutes"`, `"1.5s"` or `"2 hours 30 minutes"`; offsets may be
 /// negative (`"-3 seconds"`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,9 +137,29 @@ impl TimeSpan {
         Self(micros)
     }
 
+    /// A span of `millis` milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis * 1_000)
+    }
+
     /// A span of `seconds` seconds.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds * 1_000_000)
+    }
+
+    /// A span of `minutes` minutes.
+    pub const fn from_minutes(minutes: i64) -> Self {
+        Self::from_seconds(minutes * 60)
+    }
+
+    /// A span of `hours` hours.
+    pub const fn from_hours(hours: i64) -> Self {
+        Self::from_minutes(hours * 60)
+    }
+
+    /// A span of `days` times 24 hours.
+    pub const fn from_days(days: i64) -> Self {
+        Self::from_hours(days * 24)
     }
 
     /// Its length in microseconds.
@@ -265,6 +301,15 @@ mod tests {
         }
         let error = "10 minuts".parse::<TimeSpan>().expect_err("not a unit");
         assert!(error.contains("minuts"), "{error}");
+    }
+
+    #[test]
+    fn spans_and_instants_add_up() {
+        assert_eq!(TimeSpan::from_days(1), "24 hours".parse().expect("a duration"));
+        assert_eq!(TimeSpan::from_minutes(3), TimeSpan::from_millis(180_000));
+        let (noon, later) = (Timestamp::default(), Timestamp::default().plus(TimeSpan::from_hours(2)));
+        assert_eq!((later.since(noon), noon.since(later)), (TimeSpan::from_hours(2), TimeSpan::from_hours(-2)));
+        assert_eq!(Timestamp::MAX.since(Timestamp::MIN).micros(), i64::MAX, "it stops at the ends of time");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::calls::Calls;
 use super::error::EngineError;
 use super::progress::Stopwatch;
 use crate::checkpoint::{
@@ -75,8 +76,9 @@ impl Committer {
     pub(super) fn start(
         storage: Option<Arc<dyn CheckpointStorage>>,
         pool: Arc<ThreadPool>,
+        calls: Calls,
     ) -> Result<Self, EngineError> {
-        let work = move |commit: EpochCommit| commit.run(storage.as_deref(), &pool);
+        let work = move |commit: EpochCommit| commit.run(storage.as_deref(), &pool, &calls);
         Ok(Self { worker: Worker::start("commit", work)? })
     }
 
@@ -91,7 +93,12 @@ impl Committer {
 }
 
 impl EpochCommit {
-    fn run(self, storage: Option<&dyn CheckpointStorage>, pool: &ThreadPool) -> Result<Committed, EngineError> {
+    fn run(
+        self,
+        storage: Option<&dyn CheckpointStorage>,
+        pool: &ThreadPool,
+        calls: &Calls,
+    ) -> Result<Committed, EngineError> {
         let watch = Stopwatch::start();
         let epoch = self.epoch;
         let failed = |source| EngineError::Checkpoint { epoch: Some(epoch), source };
@@ -108,7 +115,7 @@ impl EpochCommit {
         }
         for Staged { node, sink, receipts } in &self.output {
             let failed = |source| EngineError::Node { node: Arc::clone(node), epoch, partition: None, source };
-            sink.commit(epoch, receipts).map_err(failed)?;
+            calls.call_shown(node, epoch, None, || sink.commit(epoch, receipts)).map_err(failed)?;
         }
         let mut afterwards = Ok(());
         if let Some((storage, durable)) = &durable {

@@ -1,9 +1,12 @@
 //! One epoch's work: rows in, lanes, exchanges, partitions, staged output.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::calls::Calls;
 use super::error::EngineError;
 use super::intake::{Message, Reading};
 use super::lane::{EpochRun, Lane, LaneOutput};
@@ -124,7 +127,11 @@ fn run_partition(
 ) -> Result<LaneOutput, EngineError> {
     let mut collector = Collector::default();
     let cx = run.context(id, partition);
-    stateful.operator.run(input, state, &cx, &mut collector).map_err(run.failed(id, Some(partition)))?;
+    let name = &run.topology.nodes[id].name;
+    let ran = run
+        .calls
+        .call_for_epoch(name, run.epoch, partition, || stateful.operator.run(input, state, &cx, &mut collector));
+    ran.map_err(run.failed(id, Some(partition)))?;
     let mut lane = Lane::new(id, run.topology);
     lane.count_origin(&mut collector);
     for (port, batch) in collector.take_emitted() {
@@ -134,10 +141,18 @@ fn run_partition(
 }
 
 /// Stages the rows of a sink in parts of a fixed number of rows, so that the parts depend on the rows alone.
-pub(super) fn stage(epoch: Epoch, sink: &dyn Sink, rows: &[RecordBatch]) -> Result<Vec<Receipt>, Error> {
+pub(super) fn stage(
+    epoch: Epoch,
+    node: &Arc<str>,
+    sink: &dyn Sink,
+    rows: &[RecordBatch],
+    calls: &Calls,
+) -> Result<Vec<Receipt>, Error> {
     let parts: Vec<(usize, Vec<RecordBatch>)> = in_parts(rows).into_iter().enumerate().collect();
-    let staged: Vec<Result<Receipt, Error>> =
-        parts.into_par_iter().map(|(index, rows)| sink.stage(Part { epoch, index }, &rows)).collect();
+    let stage = |(index, rows): (usize, Vec<RecordBatch>)| {
+        calls.call_shown(node, epoch, None, || sink.stage(Part { epoch, index }, &rows))
+    };
+    let staged: Vec<Result<Receipt, Error>> = parts.into_par_iter().map(stage).collect();
     staged.into_iter().collect()
 }
 

@@ -9,24 +9,25 @@ use std::time::Duration;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use super::calls::Calls;
 use super::commit::{Committer, EpochCommit, Staged, TableFile};
-use super::compute::{self, SplitLane};
+use super::compute;
 use super::durable::{CommitRecord, Durable};
 use super::error::EngineError;
 use super::found::Replay;
-use super::intake::{Intake, Reading};
-use super::lane::{EpochRun, LaneOutput, NodeCount};
+use super::intake::Intake;
+use super::lane::{EpochRun, LaneOutput};
+use super::observer::{Observer, OnCommit, Unobserved};
 use super::options::StopSignal;
-use super::progress::{
-    Durations, EventTimeProgress, OperatorProgress, Progress, SinkProgress, SourceProgress, Stopwatch, Summary,
-};
+use super::planning::{Awaits, OpenSource, Planned};
+use super::progress::{Durations, Progress, Stopwatch, Summary};
 use super::recovery::Recovery;
-use super::topology::{NodeId, Topology, Work};
+use super::topology::{NodeId, Topology};
 use super::watermarks::{InForce, Watermarks};
-use crate::checkpoint::{CheckpointError, Damage, Intent};
+use crate::checkpoint::{Damage, Intent};
 use crate::epoch::Epoch;
 use crate::error::Error;
-use crate::node::{Available, Limit, Offset, OffsetRange, Sink, Source};
+use crate::node::{Offset, Sink};
 use crate::plan::{AtEnd, RunOptions, Trigger};
 use crate::state::{Change, StateStore};
 use crate::time::{Clock, TimeSpan, Timestamp, Watermark};
@@ -60,31 +61,32 @@ pub struct Engine {
     pub(super) max_epochs: Option<u64>,
     pub(super) flushed: bool,
     pub(super) failed: bool,
+    /// The processing time at which a node wants an epoch, with or without input.
+    pub(super) wake: Option<Timestamp>,
+    /// Whether an operator has work left that the watermark calls for already.
+    pub(super) work_is_due: bool,
+    /// The processing time of the last epoch.
+    pub(super) ran_at: Option<Timestamp>,
     pub(super) pool: Arc<ThreadPool>,
+    pub(super) calls: Calls,
     pub(super) intake: Intake,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) stop: StopSignal,
 }
 
-pub(super) struct OpenSource {
-    pub(super) node: NodeId,
-    pub(super) source: Box<dyn Source>,
-    /// Up to here rows are committed, or being committed.
-    pub(super) committed: Offset,
-    /// Up to here rows are planned: by this epoch, or the one read ahead.
-    pub(super) planned: Offset,
-    pub(super) awaits: Awaits,
+/// What a run has come to so far, and who is told.
+struct Tally<'a> {
+    observer: &'a mut dyn Observer,
+    summary: Summary,
 }
 
-/// What is to be expected of a source that had nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Awaits {
-    /// New rows, if any come.
-    New,
-    /// Rows or an end that is sure to come.
-    Later,
-    /// Nothing any more.
-    Nothing,
+impl Tally<'_> {
+    fn take(&mut self, committed: Option<Box<Progress>>) {
+        if let Some(progress) = committed {
+            self.summary.add(&progress);
+            self.observer.committed(&progress);
+        }
+    }
 }
 
 /// What a step came to.
@@ -106,22 +108,15 @@ enum Due {
     Finished,
 }
 
-/// The input of an epoch, being read.
-pub(super) struct Planned {
-    ranges: Vec<(usize, OffsetRange)>,
-    lanes: Vec<SplitLane>,
-    reading: Reading,
-}
-
 /// An epoch whose output is staged.
-struct Computed {
-    planned: Planned,
-    output: LaneOutput,
+pub(super) struct Computed {
+    pub(super) planned: Planned,
+    pub(super) output: LaneOutput,
     staged: Vec<Staged>,
-    in_force: InForce,
-    watermark: Option<Watermark>,
-    processing_time: Timestamp,
-    durations: Durations,
+    pub(super) in_force: InForce,
+    pub(super) watermark: Option<Watermark>,
+    pub(super) processing_time: Timestamp,
+    pub(super) durations: Durations,
 }
 
 /// An epoch that is being committed.
@@ -135,18 +130,23 @@ pub(super) struct InFlight {
 impl Engine {
     /// Runs until the trigger's end or a stop, telling `listener` of every epoch once it is committed.
     pub fn run(&mut self, listener: &mut dyn FnMut(&Progress)) -> Result<Summary, EngineError> {
+        self.run_observed(&mut OnCommit(listener))
+    }
+
+    /// Runs until the trigger's end or a stop, telling `observer` how it goes on.
+    pub fn run_observed(&mut self, observer: &mut dyn Observer) -> Result<Summary, EngineError> {
+        self.refuse_failed()?;
+        // A listener that panics leaves an epoch half done.
+        self.failed = true;
         let watch = Stopwatch::start();
-        let mut summary = Summary { graph: self.name.clone(), ..Summary::default() };
-        let mut tell = |progress: &Progress| {
-            summary.add(progress);
-            listener(progress);
-        };
-        let ran = self.run_epochs(&mut tell);
+        let mut tally = Tally { observer, summary: Summary { graph: self.name.clone(), ..Summary::default() } };
+        let ran = self.run_epochs(&mut tally);
         // What is under way when the run ends is committed all the same.
-        let settled = self.settle().map(|progress| progress.iter().for_each(|progress| tell(progress)));
+        let settled = self.settle().map(|progress| tally.take(progress));
+        let mut summary = tally.summary;
         let settled = settled.and_then(|()| self.take_snapshots());
         let settled = settled.and_then(|()| self.deferred.take().map_or(Ok(()), Err));
-        self.failed |= ran.is_err() || settled.is_err();
+        self.failed = ran.is_err() || settled.is_err();
         ran.and(settled)?;
         summary.seconds = watch.elapsed().as_secs_f64();
         summary.watermark = self.watermarks.least().unwrap_or_default();
@@ -154,30 +154,31 @@ impl Engine {
         Ok(summary)
     }
 
-    fn run_epochs(&mut self, tell: &mut dyn FnMut(&Progress)) -> Result<(), EngineError> {
-        self.refuse_failed()?;
-        let mut begun = 0;
+    fn run_epochs(&mut self, tally: &mut Tally) -> Result<(), EngineError> {
+        let (mut begun, mut used_up) = (0, None);
         while !self.stop.is_stopped() && self.max_epochs.is_none_or(|most| begun < most) {
             let began = self.clock.now();
-            match self.compute_next()? {
+            tally.observer.looks_for_input();
+            match self.compute_next(&mut used_up, tally.observer)? {
                 Due::Commit(computed) => {
-                    self.settle()?.iter().for_each(|progress| tell(progress));
+                    tally.take(self.settle()?);
                     self.begin_commit(*computed)?;
                     begun += 1;
                     if self.run.trigger == Trigger::Once {
                         return Ok(());
                     }
                     if let Trigger::Every(period) = self.run.trigger {
-                        self.settle()?.iter().for_each(|progress| tell(progress));
+                        tally.take(self.settle()?);
                         self.wait_for_tick(began, period);
                     }
                 }
                 Due::Idle => {
                     if let Some(progress) = self.settle()? {
-                        tell(&progress);
+                        tally.take(Some(progress));
                         continue;
                     }
                     self.take_snapshots_done()?;
+                    tally.observer.rests();
                     match self.run.trigger {
                         Trigger::Once if !self.awaits(Awaits::Later) => return Ok(()),
                         Trigger::Once | Trigger::AvailableNow | Trigger::Continuous => self.stop.wait(IDLE),
@@ -193,14 +194,14 @@ impl Engine {
     /// Runs one epoch if one is due, and waits until all of it is committed; does not wait for input. After a failure the engine
     /// is at its end: nothing of the failed epoch was committed, and another engine has to run it.
     pub fn step(&mut self) -> Result<Step, EngineError> {
+        self.refuse_failed()?;
         let step = self.try_step();
-        self.failed |= step.is_err();
+        self.failed = step.is_err();
         step
     }
 
     fn try_step(&mut self) -> Result<Step, EngineError> {
-        self.refuse_failed()?;
-        match self.compute_next()? {
+        match self.compute_next(&mut None, &mut Unobserved)? {
             Due::Commit(computed) => {
                 self.begin_commit(*computed)?;
                 let progress = self.settle()?.expect("a commit was just begun");
@@ -236,116 +237,41 @@ impl Engine {
         self.recovery.as_ref()
     }
 
-    /// Computes the next epoch, if one is due.
-    fn compute_next(&mut self) -> Result<Due, EngineError> {
+    /// Computes the next epoch, if one is due. `used_up`: since when a run that takes what is available has none left.
+    fn compute_next(
+        &mut self,
+        used_up: &mut Option<Timestamp>,
+        observer: &mut dyn Observer,
+    ) -> Result<Due, EngineError> {
         if let Some(error) = self.deferred.take() {
             return Err(error);
         }
         if let Some(replay) = self.replay.pop_front() {
-            return self.compute_again(&replay).map(|computed| Due::Commit(Box::new(computed)));
+            let planned = self.plan_again(&replay)?;
+            observer.begins(self.next, !planned.ranges.is_empty());
+            let computed = self.compute(planned, replay.intent.processing_time, Durations::default())?;
+            return Ok(Due::Commit(Box::new(computed)));
         }
         let planned = match self.ahead.take() {
             Some(planned) => planned?,
-            None => self.plan_input()?,
+            None => self.plan_input(self.next)?,
         };
-        if !planned.ranges.is_empty() || self.watermarks.call_for_epoch(&self.topology) {
+        let mut asked_for =
+            || self.work_is_due || self.watermarks.call_for_epoch(&self.topology) || self.wake_is_due(used_up);
+        if !planned.ranges.is_empty() || asked_for() {
+            observer.begins(self.next, !planned.ranges.is_empty());
             return self.compute_new(planned).map(|computed| Due::Commit(Box::new(computed)));
         }
-        let goes_on =
-            self.awaits(Awaits::Later) || (self.run.trigger != Trigger::AvailableNow && self.awaits(Awaits::New));
-        if goes_on {
+        let frozen = self.run.trigger == Trigger::AvailableNow;
+        if self.awaits(Awaits::Later) || (!frozen && self.awaits(Awaits::New)) {
             return Ok(Due::Idle);
         }
         if self.run.at_end == AtEnd::Flush && !self.flushed {
             self.flushed = true;
             self.watermarks.flush();
-            return self.compute_next();
+            return self.compute_next(used_up, observer);
         }
-        Ok(Due::Finished)
-    }
-
-    /// How much input is left, in the sources' own units; `None` when a source cannot tell.
-    pub fn remaining(&self) -> Option<u64> {
-        self.sources.iter().map(|open| open.source.remaining(&open.committed)).sum()
-    }
-
-    fn awaits(&self, awaits: Awaits) -> bool {
-        self.sources.iter().any(|open| open.awaits == awaits)
-    }
-
-    pub(super) fn each_source(
-        &mut self,
-        mut act: impl FnMut(&mut OpenSource) -> Result<(), Error>,
-    ) -> Result<(), EngineError> {
-        for open in &mut self.sources {
-            let node = &self.topology.nodes[open.node].name;
-            let epoch = self.next;
-            act(open).map_err(|source| EngineError::Node { node: Arc::clone(node), epoch, partition: None, source })?;
-        }
-        Ok(())
-    }
-
-    /// Asks every source what there is and begins to read it.
-    fn plan_input(&mut self) -> Result<Planned, EngineError> {
-        let limit = if self.run.trigger == Trigger::Once { Limit::Everything } else { Limit::Epoch };
-        let (mut ranges, mut lanes, mut all_splits) = (Vec::new(), Vec::new(), Vec::new());
-        let mut index = 0;
-        self.each_source(|open| {
-            open.awaits = Awaits::New;
-            match open.source.available(&open.planned, limit)? {
-                Available::Range(range) => {
-                    let splits = open.source.splits(&range)?;
-                    lanes.extend(splits.iter().map(|_| SplitLane::new(open.node)));
-                    all_splits.extend(splits);
-                    open.planned = range.end.clone();
-                    ranges.push((index, range));
-                }
-                Available::Nothing => {}
-                Available::Later => open.awaits = Awaits::Later,
-                Available::Finished => open.awaits = Awaits::Nothing,
-            }
-            index += 1;
-            Ok(())
-        })?;
-        Ok(Planned { ranges, lanes, reading: self.intake.read(all_splits) })
-    }
-
-    /// An epoch of an earlier run, from its intent: the same rows, watermarks and processing time.
-    fn compute_again(&mut self, Replay { intent, same_graph }: &Replay) -> Result<Computed, EngineError> {
-        if *same_graph && intent.epoch > Epoch::default() {
-            self.compare_watermarks(intent)?;
-        }
-        self.watermarks.put_in_force(&self.topology, intent);
-        let (mut ranges, mut lanes, mut all_splits) = (Vec::new(), Vec::new(), Vec::new());
-        let names: Vec<Arc<str>> =
-            self.sources.iter().map(|open| Arc::clone(&self.topology.nodes[open.node].name)).collect();
-        let mut index = 0;
-        self.each_source(|open| {
-            if let Some(range) = intent.ranges.get(&*names[index]) {
-                let splits = open.source.splits(range)?;
-                lanes.extend(splits.iter().map(|_| SplitLane::new(open.node)));
-                all_splits.extend(splits);
-                open.planned = range.end.clone();
-                ranges.push((index, range.clone()));
-            }
-            index += 1;
-            Ok(())
-        })?;
-        let planned = Planned { ranges, lanes, reading: self.intake.read(all_splits) };
-        self.compute(planned, intent.processing_time, Durations::default())
-    }
-
-    /// Whether the epochs replayed so far have moved the watermarks as they did when this epoch was planned.
-    fn compare_watermarks(&self, intent: &Intent) -> Result<(), EngineError> {
-        let [_, now] = self.watermarks.by_name(&self.topology);
-        for (node, kept) in &intent.evict {
-            if let Some(seen) = now.get(node).filter(|seen| *seen != kept && kept.0 != Some(Timestamp::END)) {
-                let (epoch, node) = (Epoch(intent.epoch.0 - 1), node.clone());
-                let source = CheckpointError::Diverged { epoch, node, seen: seen.to_string(), kept: kept.to_string() };
-                return Err(EngineError::Checkpoint { epoch: None, source });
-            }
-        }
-        Ok(())
+        Ok(if self.waits_to_wake() { Due::Idle } else { Due::Finished })
     }
 
     /// A new epoch: its intent is durable before a row of it reaches an operator.
@@ -376,16 +302,18 @@ impl Engine {
         let whole = watch;
         let in_force = self.watermarks.in_force(&self.topology);
         let watermark = self.watermarks.least();
-        let run = EpochRun { topology: &self.topology, epoch: self.next, processing_time, in_force: &in_force };
+        let (epoch, calls) = (self.next, &self.calls);
+        let run = EpochRun { topology: &self.topology, epoch, processing_time, in_force: &in_force, calls };
         let taken = compute::take_in(&planned.reading, &mut planned.lanes, &run, &self.pool)?;
         durations.intake = watch.lap_ms();
         let reads_ahead = matches!(self.run.trigger, Trigger::AvailableNow | Trigger::Continuous);
         if reads_ahead && !planned.ranges.is_empty() && self.replay.is_empty() {
-            let ahead = self.plan_input();
+            let ahead = self.plan_input(self.next.next());
             let is_empty = ahead.as_ref().is_ok_and(|ahead| ahead.ranges.is_empty());
             self.ahead = (!is_empty).then_some(ahead);
         }
-        let run = EpochRun { topology: &self.topology, epoch: self.next, processing_time, in_force: &in_force };
+        let (epoch, calls) = (self.next, &self.calls);
+        let run = EpochRun { topology: &self.topology, epoch, processing_time, in_force: &in_force, calls };
         let stores = &mut self.stores;
         let output = self.pool.install(|| compute::run_stateful(taken, stores, &run))?;
         durations.compute = watch.lap_ms();
@@ -398,10 +326,10 @@ impl Engine {
     fn stage(&self, output: &LaneOutput) -> Result<Vec<Staged>, EngineError> {
         let epoch = self.next;
         let stage = |(&node, sink): (&NodeId, &Arc<dyn Sink>)| {
-            let rows = &output.written[node];
-            let staged = self.pool.install(|| compute::stage(epoch, &**sink, rows));
+            let (name, rows, calls) = (&self.topology.nodes[node].name, &output.written[node], &self.calls);
+            let staged = self.pool.install(|| compute::stage(epoch, name, &**sink, rows, calls));
             let receipts = staged.map_err(self.failed(node))?;
-            Ok(Staged { node: Arc::clone(&self.topology.nodes[node].name), sink: Arc::clone(sink), receipts })
+            Ok(Staged { node: Arc::clone(name), sink: Arc::clone(sink), receipts })
         };
         self.sinks.iter().map(stage).collect()
     }
@@ -414,13 +342,16 @@ impl Engine {
             let node = open.node;
             open.committed = range.end.clone();
             if let Some(store) = self.stores[node].first_mut() {
-                let remembered = open.source.remember(range, store);
+                let remembered = self.calls.call(|| open.source.remember(range, store));
                 remembered.map_err(self.failed(node))?;
             }
         }
         let changes = self.commit_stores()?;
+        self.wake = self.ask_when_to_wake()?;
+        self.ran_at = Some(computed.processing_time);
         let newest: Vec<Watermark> = computed.output.counts.iter().map(|count| count.newest).collect();
         self.watermarks.advance(&self.topology, &newest);
+        self.work_is_due = self.ask_for_due_work()?;
         let progress = Box::new(self.progress(&computed));
         let releases = computed.planned.ranges.iter().map(|(source, range)| (*source, range.end.clone())).collect();
         let offset = |open: &OpenSource| (self.topology.nodes[open.node].name.to_string(), open.committed.clone());
@@ -461,7 +392,7 @@ impl Engine {
         for (source, offset) in releases {
             let open = &mut self.sources[source];
             let (node, epoch) = (Arc::clone(&self.topology.nodes[open.node].name), progress.epoch);
-            let released = open.source.release(&offset);
+            let released = self.calls.call(|| open.source.release(&offset));
             afterwards =
                 afterwards.and(released.map_err(|source| EngineError::Node { node, epoch, partition: None, source }));
         }
@@ -492,57 +423,5 @@ impl Engine {
         let tick = began.minus(TimeSpan::from_micros(began.micros().rem_euclid(period.micros().max(1)))).plus(period);
         let left = tick.micros().saturating_sub(self.clock.now().micros());
         self.stop.wait(TimeSpan::from_micros(left).to_std());
-    }
-
-    fn progress(&self, computed: &Computed) -> Progress {
-        let Computed { planned, output, in_force, watermark, processing_time, durations, .. } = computed;
-        let counts = &output.counts;
-        let source = |(index, open): (usize, &OpenSource)| {
-            let range = planned.ranges.iter().find(|(source, _)| *source == index).map(|(_, range)| range);
-            let lanes = planned.lanes.iter().filter(|lane| lane.source == open.node);
-            SourceProgress {
-                node: self.topology.nodes[open.node].name.to_string(),
-                start: range.map_or_else(|| open.committed.clone(), |range| range.start.clone()),
-                end: range.map_or_else(|| open.committed.clone(), |range| range.end.clone()),
-                rows: counts[open.node].rows_out,
-                bad_records: lanes.map(|lane| lane.bad_records).sum(),
-                size: range.map_or(0, |range| range.size),
-            }
-        };
-        let operator = |(id, count): (NodeId, &NodeCount)| {
-            let node = &self.topology.nodes[id];
-            matches!(node.work, Work::Stateless(_) | Work::Stateful(_)).then(|| OperatorProgress {
-                node: node.name.to_string(),
-                rows_in: count.rows_in,
-                rows_out: count.rows_out,
-                rows_late: count.late.rows,
-                dropped_by_watermark: count.late.dropped,
-                state_rows: self.stores[id].iter().map(|store| store.rows() as u64).sum(),
-                state_bytes: self.stores[id].iter().map(|store| store.memory() as u64).sum(),
-                watermark: in_force.evict[id],
-            })
-        };
-        let sink = |(id, count): (NodeId, &NodeCount)| {
-            let node = &self.topology.nodes[id];
-            matches!(node.work, Work::Sink).then(|| SinkProgress { node: node.name.to_string(), rows: count.rows_in })
-        };
-        let sources: Vec<SourceProgress> = self.sources.iter().enumerate().map(source).collect();
-        let input_rows = sources.iter().map(|source| source.rows).sum();
-        let newest = self.topology.nodes.iter().zip(counts).filter(|(node, _)| node.delay.is_some());
-        Progress {
-            graph: self.name.clone(),
-            epoch: self.next,
-            timestamp: *processing_time,
-            duration_ms: *durations,
-            input_rows,
-            processed_rows_per_second: input_rows as f64 / (durations.total / 1000.0).max(1e-9),
-            event_time: watermark.map(|watermark| EventTimeProgress {
-                max: newest.map(|(_, count)| count.newest).max().unwrap_or_default(),
-                watermark,
-            }),
-            sources,
-            operators: counts.iter().enumerate().filter_map(operator).collect(),
-            sinks: counts.iter().enumerate().filter_map(sink).collect(),
-        }
     }
 }

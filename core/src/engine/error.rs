@@ -11,7 +11,7 @@ use crate::fault::Fault;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// A source or sink could not be opened.
+    /// A source or sink could not be opened, or the code that makes a node ready panicked.
     #[error("node `{node}` cannot be opened: {source}")]
     Open {
         /// The node.

@@ -1,14 +1,15 @@
 //! What a checkpoint remembers of a graph: enough to tell what state and offsets mean.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use petgraph::visit::EdgeRef;
 
 use super::topology::{Topology, Work};
-use crate::checkpoint::{ColumnRecord, GraphNode, GraphRecord, NodeRecord, NodeRole, TableRecord};
+use crate::checkpoint::{GraphNode, GraphRecord, NodeRecord, NodeRole};
 use crate::node::{OperatorSpec, SinkSpec, SourceSpec};
 use crate::plan::{Plan, PlanEdge, PlanNode, Role};
-use crate::state::TableSchema;
+use crate::state::TableRecord;
 
 /// A plan as a checkpoint remembers it, and as it is held against what one remembers.
 pub(super) struct Fingerprint {
@@ -35,9 +36,9 @@ fn flow(plan: &Plan) -> Vec<String> {
 
 fn graph_nodes(plan: &Plan, topology: &Topology) -> BTreeMap<String, GraphNode> {
     let of = |node: &PlanNode| {
-        let tables = topology.nodes.iter().find(|other| other.name == node.name).map(|node| match &node.work {
-            Work::Stateful(stateful) => stateful.operator.tables(),
-            _ => Vec::new(),
+        let stateful = topology.nodes.iter().find(|other| other.name == node.name).and_then(|node| match &node.work {
+            Work::Stateful(stateful) => Some(stateful),
+            _ => None,
         });
         let (role, kind, spec) = match &node.role {
             Role::Source(spec, _) => {
@@ -60,21 +61,16 @@ fn graph_nodes(plan: &Plan, topology: &Topology) -> BTreeMap<String, GraphNode> 
             Ok(serde_json::Value::Object(map)) => map.into_iter().next().map(|(_, fields)| fields).unwrap_or_default(),
             _ => serde_json::Value::Null,
         };
-        let tables = tables.unwrap_or_default().iter().map(table_record).collect();
+        let tables = stateful.iter().flat_map(|stateful| &stateful.tables).map(TableRecord::from).collect();
         let record = NodeRecord { role, kind: kind.to_owned(), spec, state_version, tables };
-        (node.name.to_string(), GraphNode { record, free_fields: free_fields.to_vec() })
+        (
+            node.name.to_string(),
+            GraphNode {
+                record,
+                free_fields: free_fields.to_vec(),
+                operator: stateful.map(|stateful| Arc::clone(&stateful.operator)),
+            },
+        )
     };
     plan.dag.node_weights().map(of).collect()
-}
-
-fn table_record(table: &TableSchema) -> TableRecord {
-    let columns = |fields: &arrow::datatypes::Fields| {
-        let column = |field: &arrow::datatypes::FieldRef| ColumnRecord {
-            name: field.name().clone(),
-            data_type: field.data_type().to_string(),
-        };
-        fields.iter().map(column).collect()
-    };
-    let (keys, values) = (columns(&table.keys), columns(&table.values));
-    TableRecord { name: table.name.to_owned(), keys, values, slots: table.slots.clone() }
 }

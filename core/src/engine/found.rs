@@ -1,6 +1,6 @@
 //! What an earlier run left in a checkpoint, and how this one takes it up.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -16,9 +16,9 @@ use crate::checkpoint::{
     Wanted, compare, decide, is_the_same, load, record_file,
 };
 use crate::epoch::Epoch;
-use crate::node::Offset;
+use crate::node::{Offset, Stateful};
 use crate::plan::Plan;
-use crate::state::StateStore;
+use crate::state::{EarlierState, StateStore};
 use crate::time::Timestamp;
 
 /// How many of the last epochs a checkpoint keeps unless the graph says otherwise.
@@ -36,6 +36,8 @@ pub(super) struct Replay {
 pub(super) struct Resumed {
     /// The commit whose state is loaded; none at the beginning.
     pub(super) version: Option<Commit>,
+    /// That epoch's processing time, where its intent still tells.
+    pub(super) ran_at: Option<Timestamp>,
     /// The epochs to run from their intents.
     pub(super) replay: VecDeque<Replay>,
     /// Whether an earlier run has planned anything.
@@ -68,7 +70,9 @@ impl Resumed {
                 let planned_for = replay.front().map(|replay| replay.intent.graph);
                 let number = commit.as_ref().map(|commit| commit.graph).or(planned_for);
                 let graph = number.and_then(|number| holdings.graphs.get(&number)?.clone().ok());
-                Ok(Self { version: commit, replay, resumes: true, graph, known: BTreeMap::new(), damages })
+                let intent = commit.as_ref().and_then(|commit| holdings.intents.get(&commit.epoch)?.as_ref().ok());
+                let ran_at = intent.map(|intent| intent.processing_time);
+                Ok(Self { version: commit, ran_at, replay, resumes: true, graph, known: BTreeMap::new(), damages })
             }
         }
     }
@@ -234,6 +238,21 @@ impl Found {
         Recovery::new(self.storage.location(), &self.resumed, self.verdict.clone(), &self.holdings)
     }
 
+    fn is_migrated(&self, node: &str) -> bool {
+        self.verdict.iter().flat_map(|verdict| &verdict.nodes).any(|verdict| verdict.node == node && verdict.migrated)
+    }
+
+    /// Of a node whose state was kept by another form of its operator: who takes it over, and that form.
+    fn adoption_of(
+        &self,
+        node: &str,
+        nodes: &BTreeMap<String, GraphNode>,
+    ) -> Option<(Arc<dyn Stateful>, EarlierState)> {
+        let before = self.resumed.graph.as_ref()?.nodes.get(self.resumed.name_of(node)?)?;
+        let operator = nodes.get(node)?.operator.as_ref()?;
+        self.is_migrated(node).then(|| (Arc::clone(operator), before.earlier_state()))
+    }
+
     /// Loads the state of `wanted` (by the names that the nodes have now). When a file turns out to be damaged, looks for an
     /// older version that can be gone on from.
     pub(super) fn load(
@@ -243,11 +262,11 @@ impl Found {
         pool: &ThreadPool,
     ) -> Result<Vec<Vec<StateStore>>, EngineError> {
         let failed = |source| EngineError::Checkpoint { epoch: None, source };
-        let renamed = |wanted: &Wanted, resumed: &Resumed| Wanted {
+        let in_checkpoint = |wanted: &Wanted, found: &Self| Wanted {
             // A node that starts with nothing has no name in the checkpoint.
-            node: resumed.name_of(&wanted.node).unwrap_or("").into(),
-            tables: wanted.tables.clone(),
-            partitions: wanted.partitions,
+            node: found.resumed.name_of(&wanted.node).unwrap_or("").into(),
+            adopted: found.adoption_of(&wanted.node, nodes),
+            ..wanted.clone()
         };
         loop {
             let Some(version) = &self.resumed.version else {
@@ -255,7 +274,7 @@ impl Found {
                     |wanted: &Wanted| (0..wanted.partitions).map(|_| StateStore::new(wanted.tables.clone())).collect();
                 return Ok(wanted.iter().map(empty).collect());
             };
-            let in_checkpoint: Vec<Wanted> = wanted.iter().map(|wanted| renamed(wanted, &self.resumed)).collect();
+            let in_checkpoint: Vec<Wanted> = wanted.iter().map(|wanted| in_checkpoint(wanted, self)).collect();
             match pool.install(|| load(&*self.storage, version, &in_checkpoint)) {
                 Ok(stores) => return Ok(stores),
                 Err(LoadError::Other(error)) => return Err(failed(error)),
@@ -278,11 +297,15 @@ impl Found {
         now: Timestamp,
     ) -> Result<(Durable, Resumed), EngineError> {
         let failed = |source| EngineError::Checkpoint { epoch: None, source };
+        let migrated: BTreeSet<String> =
+            self.resumed.known.keys().filter(|node| self.is_migrated(node)).cloned().collect();
         let Self { storage, lock, holdings, retain, mut resumed, .. } = self;
         let graph = &fingerprint.record;
         resumed.take_over_intents(&holdings, graph, &storage.location()).map_err(failed)?;
         let mut ledger = Ledger::open(&holdings, resumed.version.as_ref(), retain);
-        ledger.keep_chains(|node, written| resumed.name_of(node) == Some(node) && partitions_of(node) == written);
+        // ORDER: what has another form is written whole with the next commit; until then the version that is there stays.
+        let goes_on = |node: &str| resumed.name_of(node) == Some(node) && !migrated.contains(node);
+        ledger.keep_chains(|node, written| goes_on(node) && partitions_of(node) == written);
         let mut files = Vec::new();
         if !matches!(holdings.metadata, Some(Ok(_))) {
             files.push(record_file(&FileName::Metadata, &Metadata { graph: graph.name.clone(), created: now }));

@@ -3,13 +3,17 @@
 //! Each epoch has a channel of its own, so the next one can be read ahead while this one computes: as far as its
 //! channel's bound lets it. Splits wait in one queue in their order, so an epoch's are all under way before the next one's.
 
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::calls::Calls;
 use super::error::EngineError;
+use crate::epoch::Epoch;
 use crate::error::{Error, Result};
+use crate::guard::{Pace, guarded};
 use crate::node::{RowOutput, Split};
 
 /// The reading threads.
@@ -18,9 +22,16 @@ pub(super) struct Intake {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// A split to be read, and the source it is a piece of.
+pub(super) struct SplitOf {
+    pub(super) source: Arc<str>,
+    pub(super) split: Box<dyn Split>,
+}
+
 struct Job {
+    epoch: Epoch,
     lane: usize,
-    split: Box<dyn Split>,
+    split: SplitOf,
     messages: Sender<Message>,
 }
 
@@ -38,11 +49,12 @@ pub(super) struct Reading {
 }
 
 impl Intake {
-    pub(super) fn start(threads: usize) -> Result<Self, EngineError> {
+    pub(super) fn start(threads: usize, calls: &Calls) -> Result<Self, EngineError> {
         let (jobs, queue) = unbounded::<Job>();
         let start = |number| {
             let queue: Receiver<Job> = queue.clone();
-            let read_on = move || queue.iter().for_each(Job::read);
+            let calls = calls.clone();
+            let read_on = move || queue.iter().for_each(|job| job.read(&calls));
             std::thread::Builder::new().name(format!("intake-{number}")).spawn(read_on)
         };
         let threads = (0..threads).map(start).collect::<std::io::Result<Vec<_>>>();
@@ -50,11 +62,11 @@ impl Intake {
         Ok(Self { jobs: Some(jobs), threads })
     }
 
-    /// Begins to read `splits`; lane *i* is split *i*.
-    pub(super) fn read(&self, splits: Vec<Box<dyn Split>>) -> Reading {
+    /// Begins to read `splits` for `epoch`; lane *i* is split *i*.
+    pub(super) fn read(&self, epoch: Epoch, splits: Vec<SplitOf>) -> Reading {
         let (sender, messages) = bounded(2 * self.threads.len() + 2);
         for (lane, split) in splits.into_iter().enumerate() {
-            let job = Job { lane, split, messages: sender.clone() };
+            let job = Job { epoch, lane, split, messages: sender.clone() };
             let jobs = self.jobs.as_ref().expect("the queue is closed by drop only");
             // The threads live as long as the queue; a queue without threads would leave the channel closed, which is seen.
             let _ = jobs.send(job);
@@ -67,16 +79,20 @@ impl Drop for Intake {
     fn drop(&mut self) {
         self.jobs = None;
         for thread in self.threads.drain(..) {
-            // A panic in a connector was reported by its thread, and as a lane that never ended.
+            // A panic was reported by the thread itself, and as a lane that never ended.
             let _ = thread.join();
         }
     }
 }
 
 impl Job {
-    fn read(self) {
-        let mut output = Output { lane: self.lane, messages: self.messages, bad_records: 0 };
-        let message = match self.split.read(&mut output) {
+    fn read(self, calls: &Calls) {
+        let Self { epoch, lane, split: SplitOf { source, split }, messages } = self;
+        let mut output = Output { lane, messages, bad_records: 0, pace: Pace::start(calls.limit) };
+        let _shown = calls.activity.show(&source, epoch, None);
+        // Waiting for the engine does not count: a split is measured from batch to batch.
+        let read = guarded(|| split.read(&mut output)).and_then(|()| output.pace.keep());
+        let message = match read {
             Ok(()) => Message::End(output.lane, output.bad_records),
             Err(error) => Message::Failed(output.lane, error),
         };
@@ -89,11 +105,15 @@ struct Output {
     lane: usize,
     messages: Sender<Message>,
     bad_records: u64,
+    pace: Pace,
 }
 
 impl RowOutput for Output {
     fn push(&mut self, batch: RecordBatch) -> Result<()> {
-        self.messages.send(Message::Batch(self.lane, batch)).map_err(|_| Error::Stopped)
+        self.pace.keep()?;
+        let handed_on = self.messages.send(Message::Batch(self.lane, batch)).map_err(|_| Error::Stopped);
+        self.pace.start_anew();
+        handed_on
     }
 
     fn count_bad_records(&mut self, records: u64) {

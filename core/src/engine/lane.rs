@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 
+use super::calls::Calls;
 use super::error::EngineError;
 use super::topology::{NodeId, Route, RouteId, StatefulNode, Topology, Work};
 use super::watermarks::InForce;
@@ -21,6 +22,7 @@ pub(super) struct EpochRun<'a> {
     pub(super) epoch: Epoch,
     pub(super) processing_time: Timestamp,
     pub(super) in_force: &'a InForce,
+    pub(super) calls: &'a Calls,
 }
 
 impl EpochRun<'_> {
@@ -31,6 +33,7 @@ impl EpochRun<'_> {
             processing_time: self.processing_time,
             late: self.in_force.late[node],
             evict: self.in_force.evict[node],
+            call_limit: self.calls.limit,
         }
     }
 
@@ -138,7 +141,8 @@ impl Lane {
         for (id, route) in routes.iter().enumerate() {
             if let Some(before) = self.arrived[id].before.take() {
                 let cx = run.context(route.node, Partition::default());
-                before.finish(&cx, &mut self.collector).map_err(run.failed(route.node, None))?;
+                let finished = run.calls.call(|| before.finish(&cx, &mut self.collector));
+                finished.map_err(run.failed(route.node, None))?;
                 self.pass_on(id, route, run)?;
             }
         }
@@ -174,17 +178,20 @@ impl Lane {
             Work::Source => {}
             Work::Sink => self.arrived[id].written.push(batch),
             Work::Stateless(operator) => {
-                operator.process(batch, &cx, &mut self.collector).map_err(run.failed(node, None))?;
+                let processed = run.calls.call(|| operator.process(batch, &cx, &mut self.collector));
+                processed.map_err(run.failed(node, None))?;
                 self.pass_on(id, route, run)?;
             }
             Work::Stateful(stateful) => {
                 let arrived = &mut self.arrived[id];
                 if arrived.before.is_none() {
-                    arrived.before = stateful.operator.before_exchange();
+                    let before = run.calls.call(|| Ok(stateful.operator.before_exchange()));
+                    arrived.before = before.map_err(run.failed(node, None))?;
                 }
                 match &mut arrived.before {
                     Some(before) => {
-                        before.process(port, batch, &cx, &mut self.collector).map_err(run.failed(node, None))?;
+                        let processed = run.calls.call(|| before.process(port, batch, &cx, &mut self.collector));
+                        processed.map_err(run.failed(node, None))?;
                         self.pass_on(id, route, run)?;
                     }
                     None => exchange(&mut arrived.exchanged, stateful, port, batch).map_err(run.failed(node, None))?,

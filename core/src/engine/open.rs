@@ -3,18 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::ThreadPool;
+
+use super::calls::Calls;
 use super::commit::Committer;
-use super::driver::{Awaits, Engine, OpenSource};
+use super::driver::Engine;
 use super::durable::Durable;
 use super::error::EngineError;
 use super::fingerprint::Fingerprint;
 use super::found::{Found, Resumed};
 use super::intake::Intake;
 use super::options::{Connectors, EngineOptions};
+use super::planning::{Awaits, OpenSource};
 use super::topology::{NodeId, Topology, Work};
 use super::watermarks::Watermarks;
 use crate::checkpoint::{CheckpointError, CheckpointStorage, LocalDirectory, Wanted};
 use crate::epoch::Epoch;
+use crate::guard::guarded;
 use crate::node::{Offset, OpenContext, Sink};
 use crate::plan::{Plan, Role, Trigger};
 use crate::state::StateStore;
@@ -36,10 +41,11 @@ impl Engine {
         if let Some(found) = &mut found {
             found.compare(&fingerprint.nodes)?;
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.max(1))
-            .thread_name(|number| format!("compute-{number}"));
-        let pool = Arc::new(pool.build().map_err(|cause| EngineError::Threads(cause.to_string()))?);
+        let pool = match options.pool.take() {
+            Some(shared) => shared,
+            None => own_pool(options.threads)?,
+        };
+        let calls = Calls { limit: options.call_limit, activity: options.activity.clone() };
         let went_on = |node: &str| found.as_ref().is_some_and(|found| found.resumed.puts_on(node, &fingerprint.nodes));
         let (mut sources, sinks) = open_connectors(plan, &topology, &mut options, found.is_some(), &went_on)?;
         let stores = load_stores(&topology, &sources, found.as_mut(), &fingerprint, &pool)?;
@@ -62,7 +68,11 @@ impl Engine {
             watermarks.resume(&topology, record, |node| version.reached.get(resumed.name_of(node)?).copied());
         }
         let mut engine = Self {
-            committer: Committer::start(durable.as_ref().map(Durable::storage).cloned(), Arc::clone(&pool))?,
+            committer: Committer::start(
+                durable.as_ref().map(Durable::storage).cloned(),
+                Arc::clone(&pool),
+                calls.clone(),
+            )?,
             durable,
             name: plan.name.clone(),
             run: plan.run.clone(),
@@ -81,15 +91,27 @@ impl Engine {
             flushed: false,
             failed: false,
             pool,
-            intake: Intake::start(options.threads.max(1))?,
+            wake: None,
+            work_is_due: false,
+            ran_at: resumed.ran_at,
+            intake: Intake::start(options.threads.max(1), &calls)?,
+            calls,
             clock: options.clock,
             stop: options.stop,
         };
         if engine.run.trigger == Trigger::AvailableNow {
-            engine.each_source(|open| open.source.freeze())?;
+            engine.each_source(engine.next, |_, _, open| open.source.freeze())?;
         }
+        engine.wake = engine.ask_when_to_wake()?;
+        engine.work_is_due = engine.ask_for_due_work()?;
         Ok(engine)
     }
+}
+
+fn own_pool(threads: usize) -> Result<Arc<ThreadPool>, EngineError> {
+    let pool =
+        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).thread_name(|number| format!("compute-{number}"));
+    Ok(Arc::new(pool.build().map_err(|cause| EngineError::Threads(cause.to_string()))?))
 }
 
 /// What the program gave, or else the directory that the graph names.
@@ -136,7 +158,7 @@ fn open_connectors(
                         let source = CheckpointError::NotReplayable { node: Arc::clone(name) };
                         return Err(EngineError::Checkpoint { epoch: None, source });
                     }
-                    None => spec.open(Arc::clone(&stream.schema), &context).map_err(failed)?,
+                    None => guarded(|| spec.open(Arc::clone(&stream.schema), &context)).map_err(failed)?,
                 };
                 let (committed, planned) = (Offset::default(), Offset::default());
                 sources.push(OpenSource { node, source, committed, planned, awaits: Awaits::New });
@@ -144,7 +166,7 @@ fn open_connectors(
             Role::Sink(spec, stream) => {
                 let sink: Arc<dyn Sink> = match given_sinks.remove(&**name) {
                     Some(sink) => sink.into(),
-                    None => spec.open(stream, &context).map_err(failed)?.into(),
+                    None => guarded(|| spec.open(stream, &context)).map_err(failed)?.into(),
                 };
                 sinks.insert(node, sink);
             }
@@ -160,22 +182,23 @@ fn load_stores(
     sources: &[OpenSource],
     found: Option<&mut Found>,
     fingerprint: &Fingerprint,
-    pool: &rayon::ThreadPool,
+    pool: &ThreadPool,
 ) -> Result<Vec<Vec<StateStore>>, EngineError> {
     let mut wanted = Vec::new();
     for (id, node) in topology.nodes.iter().enumerate() {
         let (tables, partitions) = match &node.work {
-            Work::Stateful(stateful) => (stateful.operator.tables(), stateful.partitions),
+            Work::Stateful(stateful) => (stateful.tables.clone(), stateful.partitions),
             // Without a checkpoint there is nobody to remember for.
             Work::Source if found.is_some() => {
                 let open = sources.iter().find(|open| open.node == id);
-                (open.map(|open| open.source.tables()).unwrap_or_default(), 1)
+                let tables = guarded(|| Ok(open.map(|open| open.source.tables()).unwrap_or_default()));
+                (tables.map_err(|source| EngineError::Open { node: Arc::clone(&node.name), source })?, 1)
             }
             _ => (Vec::new(), 1),
         };
         let keeps = !tables.is_empty() || matches!(node.work, Work::Stateful(_));
         if keeps {
-            wanted.push((id, Wanted { node: Arc::clone(&node.name), tables, partitions }));
+            wanted.push((id, Wanted { node: Arc::clone(&node.name), tables, partitions, adopted: None }));
         }
     }
     let mut stores: Vec<Vec<StateStore>> = topology.nodes.iter().map(|_| Vec::new()).collect();
@@ -204,7 +227,7 @@ fn resume_sources(
         let name = &topology.nodes[open.node].name;
         let Some(offset) = resumed.offset_of(name) else { continue };
         let store = stores[open.node].first_mut().unwrap_or(&mut nothing);
-        let went_on = open.source.resume(offset, store);
+        let went_on = guarded(|| open.source.resume(offset, store));
         went_on.map_err(|source| EngineError::Open { node: Arc::clone(name), source })?;
         (open.committed, open.planned) = (offset.clone(), offset.clone());
     }

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use rayon::ThreadPool;
 
+use super::activity::Activity;
 use crate::checkpoint::{Adjustments, CheckpointStorage};
 use crate::node::{Handles, Sink, Source};
 use crate::time::{Clock, SystemClock};
 
-/// How an engine runs. None of it changes an answer.
+/// How an engine runs. None of it changes an answer, but for a `call_limit` that ends the run.
 #[derive(Debug)]
 pub struct EngineOptions {
     /// Threads that compute, and threads that read.
     pub threads: usize,
+    /// The threads that compute, where several engines of a process share them; else the engine starts its own.
+    pub pool: Option<Arc<ThreadPool>>,
     /// The most rows in a batch that a source makes.
     pub batch_rows: usize,
     /// Where processing time comes from.
@@ -29,6 +33,11 @@ pub struct EngineOptions {
     pub max_epochs: Option<u64>,
     /// Ends the run after the epoch in hand.
     pub stop: StopSignal,
+    /// How long a node may take for a batch, a typed operator for a key, or a sink for a part of its output. A call that took
+    /// longer fails its epoch once it returns.
+    pub call_limit: Option<Duration>,
+    /// Shows what is at work.
+    pub activity: Activity,
     /// Open sources and sinks to use in place of those that the plan would open.
     pub connectors: Connectors,
 }
@@ -37,6 +46,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            pool: None,
             batch_rows: 32_768,
             clock: Arc::new(SystemClock),
             handles: Handles::default(),
@@ -44,6 +54,8 @@ impl Default for EngineOptions {
             adjustments: Adjustments::default(),
             max_epochs: None,
             stop: StopSignal::default(),
+            call_limit: None,
+            activity: Activity::default(),
             connectors: Connectors::default(),
         }
     }

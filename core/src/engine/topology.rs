@@ -12,8 +12,10 @@ use petgraph::visit::EdgeRef;
 
 use super::error::EngineError;
 use crate::epoch::Port;
-use crate::node::{BuildContext, Distribution, Operator, Stateful, Stateless};
+use crate::guard::guarded;
+use crate::node::{BuildContext, Distribution, Operator, OutputWatermark, Stateful, Stateless};
 use crate::plan::{Plan, Role};
+use crate::state::TableSchema;
 use crate::time::TimeSpan;
 
 /// The place of a node in [`Topology::nodes`].
@@ -52,8 +54,8 @@ pub(super) struct Node {
     pub(super) outputs: Vec<Vec<(NodeId, Port)>>,
     /// The nodes that feed it.
     pub(super) inputs: Vec<NodeId>,
-    /// For a watermark node its delay.
-    pub(super) delay: Option<TimeSpan>,
+    /// The watermark of what leaves it.
+    pub(super) watermark: OutputWatermark,
     /// Whether a watermark that moved calls for an epoch.
     pub(super) wakes: bool,
     /// For a source or a stateful node: the ways of its rows.
@@ -69,6 +71,7 @@ pub(super) enum Work {
 
 pub(super) struct StatefulNode {
     pub(super) operator: Arc<dyn Stateful>,
+    pub(super) tables: Vec<TableSchema>,
     /// The columns of exchanged rows that choose the partition; empty with a single partition.
     pub(super) keys: Vec<usize>,
     pub(super) partitions: usize,
@@ -101,14 +104,24 @@ impl Topology {
                     Role::Sink(..) => Work::Sink,
                     Role::Operator { spec, inputs, signature } => {
                         let cx = BuildContext { node: Arc::clone(&node.name), batch_rows };
-                        match spec.build(inputs, &cx) {
-                            Ok(Operator::Stateless(operator)) => Work::Stateless(operator),
-                            Ok(Operator::Stateful(operator)) => {
+                        let built = guarded(|| {
+                            Ok(spec.build(inputs, &cx).map(|operator| {
+                                let tables = match &operator {
+                                    Operator::Stateful(operator) => operator.tables(),
+                                    Operator::Stateless(_) => Vec::new(),
+                                };
+                                (operator, tables)
+                            }))
+                        });
+                        let failed = |source| EngineError::Open { node: Arc::clone(&node.name), source };
+                        match built.map_err(failed)? {
+                            Ok((Operator::Stateless(operator), _)) => Work::Stateless(operator),
+                            Ok((Operator::Stateful(operator), tables)) => {
                                 let (keys, partitions) = match &signature.distribution {
                                     Distribution::Hash(keys) if !keys.is_empty() => (keys.clone(), partitions),
                                     _ => (Vec::new(), 1),
                                 };
-                                Work::Stateful(StatefulNode { operator, keys, partitions })
+                                Work::Stateful(StatefulNode { operator, tables, keys, partitions })
                             }
                             Err(faults) => return Err(EngineError::Build { node: Arc::clone(&node.name), faults }),
                         }
@@ -116,12 +129,12 @@ impl Topology {
                 },
                 outputs,
                 inputs,
-                delay: None,
+                watermark: OutputWatermark::default(),
                 wakes: false,
                 routes: Routes::default(),
             };
             if let Role::Operator { signature, .. } = &plan.dag[index].role {
-                node.delay = signature.watermark;
+                node.watermark = signature.watermark;
                 node.wakes = signature.wakes;
             }
             nodes.push(node);
@@ -142,6 +155,16 @@ impl Topology {
             Work::Stateful(stateful) => Some((id, stateful)),
             _ => None,
         })
+    }
+}
+
+impl Node {
+    /// For a watermark node its delay.
+    pub(super) fn delay(&self) -> Option<TimeSpan> {
+        match self.watermark {
+            OutputWatermark::Own(delay) => Some(delay),
+            OutputWatermark::Input | OutputWatermark::HeldBack(_) | OutputWatermark::None => None,
+        }
     }
 }
 

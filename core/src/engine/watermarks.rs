@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "testing")]
+use super::topology::NodeId;
 use super::topology::{Node, Topology};
 use crate::checkpoint::{Intent, WatermarkRecord};
+use crate::node::OutputWatermark;
 use crate::time::{TimeSpan, Timestamp, Watermark};
 
 /// The watermark of each watermark node, and what it was in the last epoch.
@@ -31,7 +34,7 @@ pub(super) struct InForce {
 
 impl Watermarks {
     pub(super) fn new(topology: &Topology) -> Self {
-        let none: Vec<_> = topology.nodes.iter().map(|node| node.delay.map(|_| Watermark::NONE)).collect();
+        let none: Vec<_> = topology.nodes.iter().map(|node| node.delay().map(|_| Watermark::NONE)).collect();
         Self {
             last: none.clone(),
             newest: vec![Watermark::NONE; none.len()],
@@ -50,7 +53,7 @@ impl Watermarks {
     ) {
         for (id, node) in topology.nodes.iter().enumerate() {
             self.reached[id] = reached(&node.name).unwrap_or_default();
-            if let (Some(delay), Some(WatermarkRecord { newest, in_force, next })) = (node.delay, kept(&node.name)) {
+            if let (Some(delay), Some(WatermarkRecord { newest, in_force, next })) = (node.delay(), kept(&node.name)) {
                 self.newest[id] = newest;
                 self.last[id] = Some(in_force);
                 self.current[id] = Some(next.max(behind(newest, delay)));
@@ -99,10 +102,18 @@ impl Watermarks {
     pub(super) fn advance(&mut self, topology: &Topology, newest: &[Watermark]) {
         self.last.clone_from(&self.current);
         for (id, node) in topology.nodes.iter().enumerate() {
-            if let (Some(delay), Some(value)) = (node.delay, &mut self.current[id]) {
+            if let (Some(delay), Some(value)) = (node.delay(), &mut self.current[id]) {
                 self.newest[id] = self.newest[id].max(newest[id]);
                 *value = (*value).max(behind(newest[id], delay));
             }
+        }
+    }
+
+    /// Moves the watermark of one node on.
+    #[cfg(feature = "testing")]
+    pub(super) fn move_on(&mut self, node: NodeId, to: Watermark) {
+        if let Some(value) = &mut self.current[node] {
+            *value = (*value).max(to);
         }
     }
 
@@ -138,12 +149,111 @@ fn behind(newest: Watermark, delay: TimeSpan) -> Watermark {
     Watermark(newest.0.map(|time| time.floor_to_millis().minus(delay)))
 }
 
-/// The watermark at each node: a watermark node has its own, any other the least of those that feed it and have one.
+/// A watermark that is held back. The end of time is the end of everything.
+fn held_back(watermark: Watermark, span: TimeSpan) -> Watermark {
+    let span = span.max(TimeSpan::ZERO);
+    Watermark(watermark.0.map(|time| if time == Timestamp::END { time } else { time.minus(span).floor_to_millis() }))
+}
+
+/// The watermark at each node: a watermark node has its own, any other the least of those that leave the nodes which feed it.
 fn pushed_down(values: &[Option<Watermark>], topology: &Topology) -> Vec<Watermark> {
-    let mut reached: Vec<Option<Watermark>> = Vec::with_capacity(values.len());
+    let mut leaving: Vec<Option<Watermark>> = Vec::with_capacity(values.len());
+    let mut reached = Vec::with_capacity(values.len());
     for (node, own) in topology.nodes.iter().zip(values) {
-        let above = node.inputs.iter().filter_map(|&input| reached[input]).min();
-        reached.push(own.or(above));
+        let above = node.inputs.iter().filter_map(|&input| leaving[input]).min();
+        let here = own.or(above);
+        reached.push(here.unwrap_or_default());
+        leaving.push(match node.watermark {
+            OutputWatermark::Own(_) | OutputWatermark::Input => here,
+            OutputWatermark::HeldBack(span) => here.map(|watermark| held_back(watermark, span)),
+            OutputWatermark::None => None,
+        });
     }
-    reached.into_iter().map(Option::unwrap_or_default).collect()
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::topology::{Routes, Work};
+
+    /// A node that is fed by those at these places.
+    fn node(name: &str, watermark: OutputWatermark, inputs: &[usize]) -> Node {
+        Node {
+            name: name.into(),
+            work: Work::Source,
+            outputs: Vec::new(),
+            inputs: inputs.to_vec(),
+            watermark,
+            wakes: false,
+            routes: Routes::default(),
+        }
+    }
+
+    fn at(millis: i64) -> Watermark {
+        Watermark(Some(Timestamp::from_micros(millis * 1000)))
+    }
+
+    /// marked → through → after, and slow beside it; `after` has both above it.
+    fn topology(through: OutputWatermark) -> Topology {
+        let own = OutputWatermark::Own(TimeSpan::ZERO);
+        let nodes = vec![
+            node("source", OutputWatermark::Input, &[]),
+            node("marked", own, &[0]),
+            node("slow", own, &[0]),
+            node("through", through, &[1]),
+            node("after", OutputWatermark::Input, &[3]),
+            node("joined", OutputWatermark::Input, &[4, 2]),
+        ];
+        Topology { nodes }
+    }
+
+    #[test]
+    fn what_a_node_lets_through_is_what_is_seen_below_it() {
+        let held_back = |millis: i64| OutputWatermark::HeldBack(TimeSpan::from_micros(millis * 1000));
+        let none = Watermark::NONE;
+        for (through, after, joined) in [
+            (OutputWatermark::Input, at(100), at(90)),
+            (held_back(30), at(70), at(70)),
+            (held_back(0), at(100), at(90)),
+            (held_back(-30), at(100), at(90)),
+            // Of a millisecond that is not over nothing may be late.
+            (OutputWatermark::HeldBack(TimeSpan::from_micros(500)), at(99), at(90)),
+            (OutputWatermark::None, none, at(90)),
+            (OutputWatermark::Own(TimeSpan::ZERO), at(5), at(5)),
+        ] {
+            let own = matches!(through, OutputWatermark::Own(_)).then(|| at(5));
+            let values = [None, Some(at(100)), Some(at(90)), own, None, None];
+            let reached = pushed_down(&values, &topology(through));
+            let here = own.unwrap_or(at(100));
+            assert_eq!(reached, [none, at(100), at(90), here, after, joined], "{through:?}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_row_there_is_none_to_hold_back_and_the_end_of_time_is_the_end() {
+        let topology = topology(OutputWatermark::HeldBack(TimeSpan::from_seconds(1)));
+        let end = Watermark(Some(Timestamp::END));
+        for value in [Watermark::NONE, end] {
+            let reached = pushed_down(&[None, Some(value), Some(end), None, None, None], &topology);
+            assert_eq!(reached[3..], [value, value, value]);
+        }
+    }
+
+    #[test]
+    fn a_node_that_has_reached_more_before_keeps_it() {
+        let topology = topology(OutputWatermark::HeldBack(TimeSpan::from_seconds(1)));
+        let mut watermarks = Watermarks::new(&topology);
+        watermarks.resume(&topology, |_| None, |name| (name == "after").then(|| at(50)));
+        assert_eq!(watermarks.in_force(&topology).evict[4], at(50));
+        let mut newest = vec![Watermark::NONE; 6];
+        newest[1] = at(2000);
+        watermarks.advance(&topology, &newest);
+        let InForce { late, evict } = watermarks.in_force(&topology);
+        assert_eq!(
+            (late[4], evict[4], evict[3]),
+            (at(50), at(1000), at(2000)),
+            "held back below, not at the node itself"
+        );
+    }
 }

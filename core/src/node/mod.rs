@@ -12,12 +12,12 @@ mod source;
 
 pub use collector::{Collector, LateCount};
 pub use operator::{
-    BeforeExchange, BuildContext, Distribution, EpochContext, EpochInput, Operator, OperatorSpec, Signature, StateNeed,
-    Stateful, Stateless,
+    BeforeExchange, BuildContext, Distribution, EpochContext, EpochInput, Operator, OperatorSpec, OutputWatermark,
+    Signature, StateNeed, Stateful, Stateless,
 };
 #[doc(hidden)]
 pub use registry::Registered;
-pub use registry::{Kind, Node, NodeEntry, Ports, entries};
+pub use registry::{Kind, Node, NodeEntry, PortName, Ports, entries};
 pub use sink::{Delivery, Part, Receipt, Sink, SinkSpec};
 pub use source::{Available, Limit, Offset, OffsetRange, RowOutput, Source, SourceSchema, SourceSpec, Split};
 
@@ -51,6 +51,13 @@ impl Handles {
     /// Leaves `handle` for node `node`.
     pub fn publish<T: Send + Sync + 'static>(&self, node: &str, handle: Arc<T>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(node.to_owned(), handle);
+    }
+
+    /// Takes away what was left for node `node`, if it is a `T`: for what is to live no longer than the node.
+    pub fn take<T: Send + Sync + 'static>(&self, node: &str) -> Option<Arc<T>> {
+        let handle = self.get(node)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(node);
+        Some(handle)
     }
 
     /// What was left for node `node`, if it is a `T`.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 
@@ -9,7 +10,7 @@ use super::{Collector, Node, Ports};
 use crate::epoch::{Epoch, Partition, Port};
 use crate::error::Result;
 use crate::fault::{Fault, Faults};
-use crate::state::{Slot, StateStore, TableSchema};
+use crate::state::{EarlierState, Slot, StateStore, TableSchema};
 use crate::stream::Stream;
 use crate::time::{TimeSpan, Timestamp, Watermark};
 
@@ -22,7 +23,8 @@ pub trait OperatorSpec: Node + Debug + Send + Sync {
     }
 
     /// What the operator makes of its inputs: pure, opens nothing, finds every fault it can. `inputs` holds one list per
-    /// input port with one stream per edge, in the order of the edges.
+    /// input port with one stream per edge, in the order of the edges; an [optional](Ports::optional) port that is not fed has
+    /// an empty one.
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults>;
 
     /// Fields of the node, as the graph file writes them, that do not concern what it keeps: they may change while the state in
@@ -57,8 +59,8 @@ pub struct Signature {
     pub outputs: Vec<Stream>,
     /// How exchanged rows must be grouped; [`Distribution::Any`] for a stateless operator.
     pub distribution: Distribution,
-    /// For a watermark node: how far the watermark stays behind the newest event time.
-    pub watermark: Option<TimeSpan>,
+    /// The watermark of what leaves the operator.
+    pub watermark: OutputWatermark,
     /// Whether a watermark that moved calls for an epoch even without input.
     pub wakes: bool,
     /// What the operator keeps from epoch to epoch.
@@ -73,7 +75,7 @@ impl Signature {
         Self {
             outputs,
             distribution: Distribution::Any,
-            watermark: None,
+            watermark: OutputWatermark::Input,
             wakes: false,
             state: StateNeed::None,
             warnings: Vec::new(),
@@ -81,12 +83,27 @@ impl Signature {
     }
 }
 
+/// The watermark of what leaves an operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputWatermark {
+    /// That of its inputs, the least of them: no row comes out that is older than those that may still come in.
+    #[default]
+    Input,
+    /// That of its inputs, so much earlier (not at all if negative): the operator gives rows event times of its own, up to so far back. What follows
+    /// judges late rows and closes state by it.
+    HeldBack(TimeSpan),
+    /// None: nobody can tell how old the rows are that may still come out. What follows is without event time.
+    None,
+    /// One of its own, so far behind the newest event time that the operator [observes](Collector::observe): a watermark node.
+    Own(TimeSpan),
+}
+
 /// How the rows that reach a stateful operator must be grouped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Distribution {
     /// As they come: no exchange.
     Any,
-    /// Rows that are equal in these columns (of the rows *exchanged*) reach the same partition.
+    /// Rows that are equal in these columns (of the rows *exchanged*, by whatever port) reach the same partition.
     Hash(Vec<usize>),
     /// All rows reach the one partition.
     Single,
@@ -134,6 +151,42 @@ pub trait Stateful: Send + Sync {
     /// order whatever the number of threads.
     fn run(&self, input: EpochInput, state: &mut StateStore, cx: &EpochContext, out: &mut Collector) -> Result<()>;
 
+    /// Whether there is something to do at this watermark, the present one of the node, that the last epoch has not seen to: it
+    /// calls for an epoch, also without input and without a watermark that moved.
+    fn is_due(&self, state: &StateStore, evict: Watermark) -> bool {
+        let _ = (state, evict);
+        false
+    }
+
+    /// The processing time at which this partition wants an epoch even without input: the least of its timers. Asked after the
+    /// start and after every epoch, from what is in `state`. One that the last epoch had reached already is due as soon as the
+    /// clock moves on.
+    fn wake_at(&self, state: &StateStore) -> Option<Timestamp> {
+        let _ = state;
+        None
+    }
+
+    /// Whether it can take over what another version of it has left, or this version with other tables or columns; asked before
+    /// anything is started. Says what becomes of the state, or why it cannot be taken over: nothing, where there is nothing to add
+    /// to the difference.
+    fn adopts(&self, earlier: &EarlierState) -> Result<Vec<String>, Vec<String>> {
+        let _ = earlier;
+        Err(Vec::new())
+    }
+
+    /// Makes rows of one of those tables, key columns first, rows of the present tables: for each of these its place, its slot and
+    /// its rows. Keys may change neither their columns nor their partition.
+    fn adopt(
+        &self,
+        earlier: &EarlierState,
+        table: &str,
+        slot: Slot,
+        rows: RecordBatch,
+    ) -> Result<Vec<(usize, Slot, RecordBatch)>> {
+        let _ = (earlier, table, slot, rows);
+        Ok(Vec::new())
+    }
+
     /// How a slot of the table declared at place `table` is shown to people: columns that come before those of the key, alike
     /// for all slots. A window says its bounds here; none where a table has one slot only.
     fn readable_slot(&self, table: usize, slot: Slot) -> Vec<(&'static str, Option<Timestamp>)> {
@@ -180,4 +233,7 @@ pub struct EpochContext {
     pub late: Watermark,
     /// State at or before it is closed and evicted: the node's watermark in this epoch.
     pub evict: Watermark,
+    /// How long a call of a user's code may take, for an operator that calls it row by row or key by key: a longer one fails
+    /// with [`Error::Slow`](crate::error::Error::Slow). The engine itself sees to calls of the operator.
+    pub call_limit: Option<Duration>,
 }

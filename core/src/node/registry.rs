@@ -4,7 +4,11 @@
 //! One macro call enters a type here and gives it the [`Node`] face without which it is no `OperatorSpec`, so neither
 //! half can be forgotten.
 
+use std::borrow::Cow;
+
 use schemars::Schema;
+
+use crate::epoch::Port;
 
 /// Which of the graph's three maps a node type belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,23 +76,65 @@ pub trait Node {
     fn entry(&self) -> &'static NodeEntry;
 }
 
+/// A port's name: fixed for most nodes, made at run time where a node declares its own ports.
+pub type PortName = Cow<'static, str>;
+
 /// The ports of a node, by name. The first of each is the default and needs no name in `flow`.
+///
+/// ```
+/// use watershed_core::epoch::Port;
+/// use watershed_core::node::Ports;
+///
+/// let ports = Ports::of(["in", "initial"], ["out", "alerts"]).optional(Port(1));
+/// assert!(ports.is_optional(Port(1)) && !ports.is_optional(Port::FIRST));
+/// assert_eq!(Ports::of(["in"], ["out", "late"]), Ports::WITH_LATE);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
     /// Input ports.
-    pub inputs: &'static [&'static str],
+    pub inputs: Cow<'static, [PortName]>,
     /// Output ports.
-    pub outputs: &'static [&'static str],
+    pub outputs: Cow<'static, [PortName]>,
+    /// Input ports that may stay unfed. The node is then given no stream for them.
+    pub optional: Vec<Port>,
     /// Whether an input port takes several edges.
     pub many: bool,
 }
 
 impl Ports {
     /// One input, one output: what most nodes have.
-    pub const PLAIN: Self = Self { inputs: &["in"], outputs: &["out"], many: false };
+    pub const PLAIN: Self = Self { inputs: IN, outputs: Cow::Borrowed(&[OUT]), optional: Vec::new(), many: false };
     /// One input, the result, and the rows that came too late to have an effect.
-    pub const WITH_LATE: Self = Self { inputs: &["in"], outputs: &["out", "late"], many: false };
+    pub const WITH_LATE: Self =
+        Self { inputs: IN, outputs: Cow::Borrowed(&[OUT, Cow::Borrowed("late")]), optional: Vec::new(), many: false };
+
+    /// Ports of these names.
+    pub fn of<Input: Into<PortName>, Output: Into<PortName>>(
+        inputs: impl IntoIterator<Item = Input>,
+        outputs: impl IntoIterator<Item = Output>,
+    ) -> Self {
+        Self {
+            inputs: inputs.into_iter().map(Into::into).collect(),
+            outputs: outputs.into_iter().map(Into::into).collect(),
+            ..Self::PLAIN
+        }
+    }
+
+    /// The same ports, of which the input `port` may stay unfed.
+    #[must_use]
+    pub fn optional(mut self, port: Port) -> Self {
+        self.optional.push(port);
+        self
+    }
+
+    /// Whether the input `port` may stay unfed.
+    pub fn is_optional(&self, port: Port) -> bool {
+        self.optional.contains(&port)
+    }
 }
+
+const IN: Cow<'static, [PortName]> = Cow::Borrowed(&[Cow::Borrowed("in")]);
+const OUT: PortName = Cow::Borrowed("out");
 
 /// Registers a source type: `register_source!(Rate, example: r#"Rate(rows_per_second: 10)"#);`
 #[macro_export]

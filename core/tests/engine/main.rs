@@ -1,6 +1,10 @@
 //! The engine over plans of small nodes made for the purpose.
 
 mod nodes;
+mod outside;
+mod panics;
+mod trouble;
+mod wakes;
 
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use watershed_core::error::{Error, Result};
 use watershed_core::fault::Faults;
 use watershed_core::node::{
     Available, BuildContext, Collector, Delivery, Distribution, EpochContext, EpochInput, Limit, Offset, OffsetRange,
-    OpenContext, Operator, OperatorSpec, Part, Ports, Receipt, RowOutput, Signature, Sink, SinkSpec, Source,
-    SourceSchema, SourceSpec, Split, StateNeed, Stateful, Stateless,
+    OpenContext, Operator, OperatorSpec, OutputWatermark, Part, Ports, Receipt, RowOutput, Signature, Sink, SinkSpec,
+    Source, SourceSchema, SourceSpec, Split, StateNeed, Stateful, Stateless,
 };
 use watershed_core::state::{PlacedBy, Slot, StateStore, TableSchema};
 use watershed_core::stream::Stream;
@@ -27,13 +27,13 @@ pub(crate) fn schema() -> SchemaRef {
     Arc::new(Schema::new(["k", "t", "v"].map(|name| Field::new(name, DataType::Int64, false)).to_vec()))
 }
 
-fn batch(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch(rows: &[Row]) -> RecordBatch {
     let column = |value: fn(&Row) -> i64| Arc::new(Int64Array::from_iter_values(rows.iter().map(value))) as ArrayRef;
     RecordBatch::try_new(schema(), vec![column(|row| row.0), column(|row| row.1), column(|row| row.2)])
         .expect("three columns")
 }
 
-fn rows(batch: &RecordBatch) -> Vec<Row> {
+pub(crate) fn rows(batch: &RecordBatch) -> Vec<Row> {
     let column = |index: usize| batch.column(index).as_primitive::<Int64Type>();
     (0..batch.num_rows()).map(|row| (column(0).value(row), column(1).value(row), column(2).value(row))).collect()
 }
@@ -124,7 +124,7 @@ register_operator!(Mark, example: "Mark(delay: 1)");
 impl OperatorSpec for Mark {
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
         let delay = TimeSpan::from_micros(self.delay * 1000);
-        Ok(Signature { watermark: Some(delay), ..Signature::stateless(inputs[0].clone()) })
+        Ok(Signature { watermark: OutputWatermark::Own(delay), ..Signature::stateless(inputs[0].clone()) })
     }
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
         Ok(Operator::Stateless(Arc::new(self.clone())))
