@@ -51,7 +51,7 @@ pub enum CheckpointError {
         remedy: String,
     },
     /// The graph does not fit the checkpoint.
-    #[error("the graph does not fit checkpoint `{location}`")]
+    #[error("the graph does not fit checkpoint `{location}`: {verdict}")]
     Incompatible {
         /// The checkpoint.
         location: String,

@@ -34,8 +34,8 @@ pub use local::{DirectoryEntry, EntryKind, FileLock, FileSystem, LocalDirectory,
 pub use memory::MemoryStorage;
 pub use name::check_file_name;
 pub use record::{
-    Chain, ColumnRecord, Commit, FileName, GraphRecord, Intent, METADATA, Metadata, NodeRecord, NodeRole, StateContent,
-    StateFile, TableRecord, WatermarkRecord, file as record_file,
+    Chain, Commit, FileName, GraphRecord, Intent, METADATA, Metadata, NodeRecord, NodeRole, StateContent, StateFile,
+    WatermarkRecord, file as record_file,
 };
 pub(crate) use recovery::PUT_BACK;
 pub use recovery::{Decision, decide};

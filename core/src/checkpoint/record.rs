@@ -15,6 +15,7 @@ use super::error::DamageCause;
 use super::storage::NewFile;
 use crate::epoch::Epoch;
 use crate::node::{Offset, OffsetRange};
+use crate::state::TableRecord;
 use crate::time::{Timestamp, Watermark};
 
 /// What a checkpoint is: written once, before anything else.
@@ -96,30 +97,6 @@ impl NodeRole {
             Self::Sink => "a sink",
         }
     }
-}
-
-/// A table of a node's state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TableRecord {
-    /// Its name within the node.
-    pub name: String,
-    /// Columns of the key.
-    pub keys: Vec<ColumnRecord>,
-    /// Columns kept for each key.
-    pub values: Vec<ColumnRecord>,
-    /// What its slots stand for.
-    #[serde(default)]
-    pub slots: String,
-}
-
-/// A column of a table of state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ColumnRecord {
-    /// Its name.
-    pub name: String,
-    /// Its Arrow type.
-    #[serde(rename = "type")]
-    pub data_type: String,
 }
 
 /// What an epoch is to do: with the state of the epoch before, all that a replay needs to give the same answer.

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::error::{CheckpointError, DamageCause};
+use super::inspect::TableVersion;
 use super::record::{Chain, Commit, FileName, StateFile};
 use super::state_file::{self, StateRows};
 use super::storage::CheckpointStorage;
 use crate::error::Error;
-use crate::state::{StateStore, TableSchema};
+use crate::guard::guarded;
+use crate::node::Stateful;
+use crate::state::{Change, EarlierState, StateStore, TableSchema};
 
 /// The system's code for a disk that cannot read what it holds (`EIO`).
 const BROKEN: i32 = 5;
 
 /// A node whose state is to be loaded.
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct Wanted {
     /// Its name in the checkpoint.
     pub node: Arc<str>,
@@ -24,6 +27,8 @@ pub struct Wanted {
     pub tables: Vec<TableSchema>,
     /// Into how many partitions its state is to be cut.
     pub partitions: usize,
+    /// The operator that takes its state over, if that is of another form, and that form.
+    pub adopted: Option<(Arc<dyn Stateful>, EarlierState)>,
 }
 
 /// Why state could not be loaded.
@@ -45,6 +50,9 @@ pub fn load(
 }
 
 fn load_node(storage: &dyn CheckpointStorage, commit: &Commit, wanted: &Wanted) -> Result<Vec<StateStore>, LoadError> {
+    if let Some((operator, earlier)) = &wanted.adopted {
+        return adopt_node(storage, commit, wanted, &**operator, earlier);
+    }
     let none = BTreeMap::new();
     let tables = commit.state.get(&*wanted.node).unwrap_or(&none);
     let written = tables.values().map(Vec::len).max().unwrap_or(0);
@@ -60,6 +68,30 @@ fn load_node(storage: &dyn CheckpointStorage, commit: &Commit, wanted: &Wanted) 
     }
     StateStore::share_out(&loaded, wanted.partitions)
         .map_err(|source| LoadError::Other(state_error(storage, &wanted.node, source)))
+}
+
+/// Loads the state of another form of the operator as that form kept it, and lets the operator make its own of it.
+fn adopt_node(
+    storage: &dyn CheckpointStorage,
+    commit: &Commit,
+    wanted: &Wanted,
+    operator: &dyn Stateful,
+    earlier: &EarlierState,
+) -> Result<Vec<StateStore>, LoadError> {
+    let failed = |source| LoadError::Other(state_error(storage, &wanted.node, source));
+    let mut store = StateStore::new(wanted.tables.clone());
+    for table in &earlier.tables {
+        let Some(kept) = TableVersion::load(storage, commit, &wanted.node, &table.name, None)? else { continue };
+        for slot in kept.slots() {
+            let rows = kept.scan(slot).map_err(failed)?;
+            let adopted = guarded(|| operator.adopt(earlier, &table.name, slot, rows)).map_err(failed)?;
+            for (index, slot, rows) in adopted {
+                store.table(index).apply(&Change::Upsert(slot, rows)).map_err(failed)?;
+            }
+        }
+    }
+    store.commit().map_err(failed)?;
+    StateStore::share_out(&[store], wanted.partitions).map_err(failed)
 }
 
 fn load_partition(

@@ -22,6 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::local::{DirectoryEntry, EntryKind, FileLock, FileSystem, LockAttempt};
+use crate::dice::Dice;
 
 /// A file system in memory that can be stopped, crashed and damaged. Clones are the same disk.
 ///
@@ -118,7 +119,7 @@ impl SimulatedDisk {
     #[must_use]
     pub fn crash(&self, crash: Crash) -> Self {
         let disk = self.disk();
-        let mut dice = Dice(match crash {
+        let mut dice = Dice::new(match crash {
             Crash::Torn(seed) => seed,
             Crash::KeepsSynced | Crash::KeepsAll => 0,
         });
@@ -429,20 +430,6 @@ impl Drop for SimulatedLock {
         if let Ok(number) = disk.file(&self.path) {
             disk.files[number].written = Arc::from([]);
         }
-    }
-}
-
-/// Numbers that look random and are the same for the same seed: splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `sides`.
-    fn throw(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
     }
 }
 

@@ -1,11 +1,15 @@
 //! What becomes of a checkpoint's state when the graph has changed: node by node, before anything starts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::record::{ColumnRecord, GraphRecord, NodeRecord, NodeRole, WatermarkRecord};
+use super::record::{GraphRecord, NodeRecord, NodeRole, WatermarkRecord};
+use crate::node::Stateful;
+use crate::state::{ColumnRecord, EarlierState};
 use crate::time::Watermark;
 
 /// What is found when a graph is held against a checkpoint.
@@ -46,9 +50,22 @@ impl Verdict {
         }
     }
 
+    /// The nodes for which the graph may not go on.
+    fn obstacles(&self) -> impl Iterator<Item = &NodeVerdict> {
+        self.nodes.iter().filter(|node| node.change.stops())
+    }
+
     /// Whether the graph may go on from the checkpoint.
     pub fn is_compatible(&self) -> bool {
-        self.nodes.iter().all(|node| !node.change.stops())
+        self.obstacles().next().is_none()
+    }
+}
+
+/// What keeps the graph from going on, node by node.
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let obstacle = |node: &NodeVerdict| format!("`{}`: {}", node.node, node.reasons.join(", "));
+        f.write_str(&self.obstacles().map(obstacle).collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -63,6 +80,9 @@ pub struct NodeVerdict {
     pub change: Change,
     /// Why: one reason each.
     pub reasons: Vec<String>,
+    /// Whether its state is taken over from another version of the operator, or from other columns.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub migrated: bool,
     /// Of a node that is gone: new nodes that could go on with what it had, would it be renamed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub successors: Vec<String>,
@@ -108,12 +128,21 @@ pub struct Adjustments {
 }
 
 /// A node of the graph that is to be run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 pub struct GraphNode {
     /// What a checkpoint will remember of it.
     pub record: NodeRecord,
     /// Fields of its spec that do not concern what it keeps.
     pub free_fields: Vec<&'static str>,
+    /// Of a stateful operator: who is asked whether it takes over state that differs.
+    pub operator: Option<Arc<dyn Stateful>>,
+}
+
+impl NodeRecord {
+    /// Its state, for the operator that may take it over.
+    pub fn earlier_state(&self) -> EarlierState {
+        EarlierState { version: self.state_version, tables: self.tables.clone() }
+    }
 }
 
 /// Holds a graph against what a checkpoint remembers. `Err`: adjustments that name no node.
@@ -131,7 +160,7 @@ pub fn compare(
     for (name, old) in before.nodes.iter().filter(|(name, _)| !now.contains_key(*name) && !carried.contains(name)) {
         let (change, reasons) = gone(name, old, adjustments);
         let successors = if change == Change::Reset { Vec::new() } else { successors(old, before, now) };
-        nodes.push(NodeVerdict { node: name.clone(), role: old.role, change, reasons, successors });
+        nodes.push(NodeVerdict { node: name.clone(), role: old.role, change, reasons, migrated: false, successors });
     }
     nodes.sort_by(|one, other| one.node.cmp(&other.node));
     Ok(Verdict { nodes })
@@ -165,8 +194,14 @@ fn misnamed(before: &GraphRecord, now: &BTreeMap<String, GraphNode>, adjustments
 
 fn judge(name: &str, node: &GraphNode, before: &GraphRecord, adjustments: &Adjustments) -> NodeVerdict {
     let role = node.record.role;
-    let verdict =
-        |change, reasons| NodeVerdict { node: name.to_owned(), role, change, reasons, successors: Vec::new() };
+    let verdict = |change, reasons| NodeVerdict {
+        node: name.to_owned(),
+        role,
+        change,
+        reasons,
+        migrated: false,
+        successors: Vec::new(),
+    };
     let from = adjustments.renamed.get(name);
     let Some(old) = before.nodes.get(from.map_or(name, String::as_str)) else {
         return verdict(Change::New, Vec::new());
@@ -174,14 +209,21 @@ fn judge(name: &str, node: &GraphNode, before: &GraphRecord, adjustments: &Adjus
     if adjustments.reset.contains(from.map_or(name, String::as_str)) {
         return verdict(Change::Reset, vec!["`--reset` was given".to_owned()]);
     }
-    let (obstacles, notes) = differences(old, node);
+    let Differences { mut obstacles, mut notes, of_state } = differences(old, node);
+    let mut migrated = false;
+    if obstacles.is_empty() && !of_state.is_empty() {
+        let adopted = node.operator.as_ref().map_or(Err(Vec::new()), |operator| operator.adopts(&old.earlier_state()));
+        migrated = adopted.is_ok();
+        match adopted {
+            Ok(how) => notes.extend(how),
+            Err(why) => obstacles = of_state.into_iter().chain(why).collect(),
+        }
+    }
     if !obstacles.is_empty() {
         return verdict(Change::Incompatible, obstacles);
     }
-    match from {
-        Some(from) => verdict(Change::Renamed { from: from.clone() }, notes),
-        None => verdict(Change::Keep, notes),
-    }
+    let change = from.map_or(Change::Keep, |from| Change::Renamed { from: from.clone() });
+    NodeVerdict { migrated, ..verdict(change, notes) }
 }
 
 fn gone(name: &str, old: &NodeRecord, adjustments: &Adjustments) -> (Change, Vec<String>) {
@@ -199,28 +241,43 @@ fn gone(name: &str, old: &NodeRecord, adjustments: &Adjustments) -> (Change, Vec
 fn successors(old: &NodeRecord, before: &GraphRecord, now: &BTreeMap<String, GraphNode>) -> Vec<String> {
     let new = now.iter().filter(|(name, _)| !before.nodes.contains_key(*name));
     let fits = |node: &GraphNode| {
-        old.role == node.record.role && old.kind == node.record.kind && differences(old, node).0.is_empty()
+        old.role == node.record.role && old.kind == node.record.kind && differences(old, node).is_harmless()
     };
     new.filter(|(_, node)| fits(node)).map(|(name, _)| name.clone()).collect()
 }
 
-/// What keeps a node from going on, and what has changed without harm.
-fn differences(old: &NodeRecord, node: &GraphNode) -> (Vec<String>, Vec<String>) {
+/// How a node differs from what it was.
+#[derive(Default)]
+struct Differences {
+    /// What keeps it from going on.
+    obstacles: Vec<String>,
+    /// What has changed without harm.
+    notes: Vec<String>,
+    /// What has changed in the state it keeps: an obstacle unless the operator can take that over.
+    of_state: Vec<String>,
+}
+
+impl Differences {
+    fn is_harmless(&self) -> bool {
+        self.obstacles.is_empty() && self.of_state.is_empty()
+    }
+}
+
+fn differences(old: &NodeRecord, node: &GraphNode) -> Differences {
     let new = &node.record;
-    let mut obstacles = Vec::new();
-    let mut notes = Vec::new();
+    let Differences { mut obstacles, mut notes, mut of_state } = Differences::default();
     let keeps = !old.tables.is_empty() || old.role == NodeRole::Source;
     if old.role != new.role {
         let change = format!("it was {}, and is {}", old.role.described(), new.role.described());
         let list = if keeps { &mut obstacles } else { &mut notes };
         list.push(change);
-        return (obstacles, notes);
+        return Differences { obstacles, notes, of_state };
     }
     if old.kind != new.kind {
         let change = format!("it was a `{}`, and is a `{}`", old.kind, new.kind);
         let list = if keeps { &mut obstacles } else { &mut notes };
         list.push(change);
-        return (obstacles, notes);
+        return Differences { obstacles, notes, of_state };
     }
     let (was, is) = (fields(&old.spec), fields(&new.spec));
     let names: BTreeSet<&str> = was.keys().chain(is.keys()).copied().collect();
@@ -234,7 +291,7 @@ fn differences(old: &NodeRecord, node: &GraphNode) -> (Vec<String>, Vec<String>)
         }
     }
     if keeps && old.state_version != new.state_version {
-        obstacles.push(format!(
+        of_state.push(format!(
             "its state has version {}, and the node keeps version {}",
             old.state_version, new.state_version
         ));
@@ -243,7 +300,7 @@ fn differences(old: &NodeRecord, node: &GraphNode) -> (Vec<String>, Vec<String>)
     if obstacles.is_empty() {
         for table in &old.tables {
             match new.tables.iter().find(|other| other.name == table.name) {
-                None => obstacles.push(format!("it no longer keeps `{}`", table.name)),
+                None => of_state.push(format!("it no longer keeps `{}`", table.name)),
                 Some(other) if other.slots != table.slots => {
                     let words = |slots: &str| if slots.is_empty() { "never".to_owned() } else { format!("by {slots}") };
                     obstacles.push(format!(
@@ -255,16 +312,16 @@ fn differences(old: &NodeRecord, node: &GraphNode) -> (Vec<String>, Vec<String>)
                 }
                 Some(other) => {
                     let sides = [("key", &table.keys, &other.keys), ("state", &table.values, &other.values)];
-                    obstacles.extend(sides.into_iter().flat_map(|(what, was, is)| columns(what, was, is)));
+                    of_state.extend(sides.into_iter().flat_map(|(what, was, is)| columns(what, was, is)));
                 }
             }
         }
         let more = new.tables.iter().filter(|table| !old.tables.iter().any(|other| other.name == table.name));
         if keeps {
-            obstacles.extend(more.map(|table| format!("it keeps `{}`, which it did not", table.name)));
+            of_state.extend(more.map(|table| format!("it keeps `{}`, which it did not", table.name)));
         }
     }
-    (obstacles, notes)
+    Differences { obstacles, notes, of_state }
 }
 
 /// Whether a node is what it was, but for fields that may change.
@@ -274,15 +331,24 @@ pub fn is_the_same(old: &NodeRecord, node: &GraphNode) -> bool {
     old.role == node.record.role && old.kind == node.record.kind && names.all(|name| was.get(name) == is.get(name))
 }
 
-/// Columns are told apart by place and type; a name may change.
+/// Columns are told apart by place and type. A name may change; but a name that stood elsewhere says that columns changed places.
 fn columns(what: &str, was: &[ColumnRecord], is: &[ColumnRecord]) -> Vec<String> {
     if was.len() != is.len() {
         return vec![format!("it had {} {what} columns, and has {}", was.len(), is.len())];
     }
-    let pairs = was.iter().zip(is).filter(|(was, is)| was.data_type != is.data_type);
-    pairs
-        .map(|(was, is)| format!("{what} column `{}` was {}, and is {}", is.name, was.data_type, is.data_type))
-        .collect()
+    let others: Vec<&str> = was.iter().map(|column| column.name.as_str()).collect();
+    let difference = |(was, is): (&ColumnRecord, &ColumnRecord)| {
+        if was.data_type != is.data_type {
+            Some(format!("{what} column `{}` was {}, and is {}", is.name, was.data_type, is.data_type))
+        } else if was.nullable && !is.nullable {
+            Some(format!("{what} column `{}` could be null, and cannot be any more", is.name))
+        } else if was.name != is.name && others.contains(&is.name.as_str()) {
+            Some(format!("{what} column `{}` stands where `{}` stood", is.name, was.name))
+        } else {
+            None
+        }
+    };
+    was.iter().zip(is).filter_map(difference).collect()
 }
 
 /// The fields of a spec; one that is no map has the one field `0`.
@@ -306,11 +372,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::checkpoint::record::TableRecord;
+    use crate::state::TableRecord;
     use crate::time::Timestamp;
 
     fn column(name: &str, data_type: &str) -> ColumnRecord {
-        ColumnRecord { name: name.to_owned(), data_type: data_type.to_owned() }
+        ColumnRecord { name: name.to_owned(), data_type: data_type.to_owned(), nullable: true }
     }
 
     fn node(role: NodeRole, kind: &str, spec: Value, tables: &[(&str, &str)]) -> GraphNode {
@@ -322,7 +388,7 @@ mod tests {
         };
         let tables = tables.iter().map(table).collect();
         let record = NodeRecord { role, kind: kind.to_owned(), spec, state_version: 0, tables };
-        GraphNode { record, free_fields: vec!["output_mode"] }
+        GraphNode { record, free_fields: vec!["output_mode"], operator: None }
     }
 
     fn window(keys: &str, mode: &str) -> GraphNode {

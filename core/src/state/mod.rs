@@ -17,10 +17,12 @@
 //! a row, and depends on nothing else, so a restored table is read in the order of the one it was made from.
 
 mod interner;
+mod record;
 mod slot;
 mod store;
 mod table;
 
 pub use interner::Interner;
+pub use record::{ColumnRecord, EarlierState, TableRecord};
 pub use slot::Slot;
 pub use store::{Change, FrozenTable, Gathered, Groups, PlacedBy, StateStore, StateTable, TableSchema};

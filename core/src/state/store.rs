@@ -136,7 +136,12 @@ impl StateStore {
 
 impl TableSchema {
     /// `rows` of a slot by the partition, of so many, that they belong to.
-    fn shared_out(&self, slot: Slot, rows: &RecordBatch, partitions: usize) -> Result<Vec<(usize, RecordBatch)>> {
+    pub(crate) fn shared_out(
+        &self,
+        slot: Slot,
+        rows: &RecordBatch,
+        partitions: usize,
+    ) -> Result<Vec<(usize, RecordBatch)>> {
         let of_rows = match self.placed_by {
             PlacedBy::Keys => partition_of_rows(&rows.columns()[..self.keys.len()], rows.num_rows(), partitions)?,
             PlacedBy::Slot => {

@@ -234,13 +234,14 @@ impl SlotTable {
 
     pub(super) fn commit(&mut self, schema: &SchemaRef) -> Result<()> {
         self.committed = true;
-        if std::mem::take(&mut self.written) {
+        // Keys that were only looked for count too: they are met in every table of an operator, written or not.
+        let mostly_dead_keys = self.interner.len() > 2 * self.live + 1024;
+        if std::mem::take(&mut self.written) || mostly_dead_keys {
             for segment in self.segments.iter_mut().filter(|segment| segment.live == 0) {
                 segment.rows = None;
             }
             let kept: usize =
                 self.segments.iter().filter_map(|segment| segment.rows.as_ref()).map(RecordBatch::num_rows).sum();
-            let mostly_dead_keys = self.interner.len() > 2 * self.live + 1024;
             if self.segments.len() > MOST_SEGMENTS || kept > 2 * self.live + 1024 || mostly_dead_keys {
                 self.compact(schema)?;
             }
