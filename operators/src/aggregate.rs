@@ -15,7 +15,7 @@ use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::node::{
     BeforeExchange, BuildContext, Collector, Distribution, EpochContext, EpochInput, LateCount, Operator, OperatorSpec,
-    Ports, Signature, StateNeed, Stateful,
+    OutputWatermark, Ports, Signature, StateNeed, Stateful,
 };
 use watershed_core::register_operator;
 use watershed_core::state::{Slot, StateStore, StateTable, TableSchema};
@@ -155,7 +155,7 @@ impl OperatorSpec for Aggregate {
             } else {
                 Distribution::Hash((0..self.keys.len()).collect())
             },
-            watermark: None,
+            watermark: OutputWatermark::Input,
             wakes: self.output_mode != OutputMode::Complete && !input.watermarks.is_empty(),
             state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
             warnings,

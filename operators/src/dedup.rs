@@ -15,7 +15,7 @@ use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::node::{
     BeforeExchange, BuildContext, Collector, Distribution, EpochContext, EpochInput, LateCount, Operator, OperatorSpec,
-    Ports, Signature, StateNeed, Stateful,
+    OutputWatermark, Ports, Signature, StateNeed, Stateful,
 };
 use watershed_core::register_operator;
 use watershed_core::schema::TIMESTAMP;
@@ -138,7 +138,7 @@ impl OperatorSpec for Dedup {
         Ok(Signature {
             outputs: vec![input.clone(), input.clone()],
             distribution: Distribution::Hash(bound.keys),
-            watermark: None,
+            watermark: OutputWatermark::Input,
             wakes: !input.watermarks.is_empty(),
             state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
             warnings,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::json::ReaderBuilder;
 use arrow::util::display::array_value_to_string;
-use watershed_core::epoch::{Epoch, Partition, Port};
+use watershed_core::epoch::{Epoch, Partition};
 use watershed_core::error::Result;
 use watershed_core::fault::Fault;
-use watershed_core::node::{BuildContext, Collector, EpochContext, EpochInput, Operator, OperatorSpec, Signature};
+use watershed_core::node::{BuildContext, Collector, EpochContext, Operator, OperatorSpec, Signature};
 use watershed_core::schema::parse_ddl;
-use watershed_core::state::StateStore;
 use watershed_core::stream::{EventTime, EventTimeKind, Mode, Stream};
+use watershed_core::testing::{Epochs, Feed, Tested, same_answer};
 use watershed_core::time::{TimeSpan, Timestamp, Watermark};
 
 /// An epoch in which nothing is late and nothing is evicted.
@@ -22,6 +22,7 @@ pub(crate) fn epoch_context() -> EpochContext {
         processing_time: Timestamp::from_micros(1_000_000),
         late: Watermark::NONE,
         evict: Watermark::NONE,
+        call_limit: None,
     }
 }
 
@@ -107,42 +108,32 @@ pub(crate) fn process_with(
     Ok(emitted.collect())
 }
 
-/// The rows that a stateless node makes of these.
-pub(crate) fn process(spec: &dyn OperatorSpec, input: &Stream, lines: &[&str]) -> Vec<String> {
-    let rows = batch(input, lines);
-    let whole =
-        shown(&process_with(spec, std::slice::from_ref(input), rows.clone(), &mut Collector::default()).expect("runs"));
-    // The answer may not depend on how rows are cut, nor on slices that start within their buffers.
-    let pieces = (0..rows.num_rows()).flat_map(|row| {
-        shown(
-            &process_with(spec, std::slice::from_ref(input), rows.slice(row, 1), &mut Collector::default())
-                .expect("runs"),
-        )
-    });
-    assert_eq!(pieces.collect::<Vec<_>>(), whole);
-    whole
+fn tested(spec: &(impl OperatorSpec + Clone + 'static), input: &Stream) -> Tested {
+    Tested::new(spec.clone()).stream_at("in", input.clone())
 }
 
-/// The rows that a stateful node without work before its exchange makes of each epoch.
-pub(crate) fn epochs(spec: &dyn OperatorSpec, input: &Stream, epochs: &[&[&str]]) -> Vec<Vec<String>> {
-    let run = |cut: bool| {
-        let Operator::Stateful(operator) = built(spec, std::slice::from_ref(input)) else {
-            panic!("{spec:?} is stateless")
-        };
-        let mut state = StateStore::new(operator.tables());
-        let mut outputs = Vec::new();
-        for lines in epochs {
-            let rows = batch(input, lines);
-            let cut = if cut { 1 } else { rows.num_rows().max(1) };
-            let batches = (0..rows.num_rows()).step_by(cut).map(|row| (Port::FIRST, rows.slice(row, cut))).collect();
-            let mut out = Collector::default();
-            operator.run(EpochInput { batches }, &mut state, &epoch_context(), &mut out).expect("runs");
-            state.commit().expect("commits");
-            outputs.push(shown(&out.take_emitted().into_iter().map(|(_, batch)| batch).collect::<Vec<_>>()));
-        }
-        outputs
-    };
-    let whole = run(false);
-    assert_eq!(run(true), whole, "the answer does not depend on the batches");
-    whole
+/// The rows that a stateless node makes of these, however they are cut.
+pub(crate) fn process(spec: &(impl OperatorSpec + Clone + 'static), input: &Stream, lines: &[&str]) -> Vec<String> {
+    let feed = Feed::new().rows("in", batch(input, lines));
+    same_answer(&tested(spec, input), [feed], Epochs::Any).expect("the answer does not depend on how rows are cut");
+    epochs(spec, input, &[lines]).remove(0)
+}
+
+/// The rows that a node makes of each epoch, however it is run.
+pub(crate) fn epochs(
+    spec: &(impl OperatorSpec + Clone + 'static),
+    input: &Stream,
+    epochs: &[&[&str]],
+) -> Vec<Vec<String>> {
+    let (tested, mut feed) = (tested(spec, input), Feed::new());
+    let mut harness = tested.harness().expect("the operator takes the stream");
+    let mut outputs = Vec::new();
+    for lines in epochs {
+        let rows = batch(input, lines);
+        feed = feed.rows("in", &rows).end_epoch();
+        harness.feed("in", rows).expect("rows of the input");
+        outputs.push(shown(&[harness.end_epoch().expect("runs")["out"].batch().clone()]));
+    }
+    same_answer(&tested, [feed], Epochs::Same).expect("the answer does not depend on how it is computed");
+    outputs
 }

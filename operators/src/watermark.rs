@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use watershed_core::epoch::Port;
 use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
-use watershed_core::node::{BuildContext, Collector, EpochContext, Operator, OperatorSpec, Signature, Stateless};
+use watershed_core::node::{
+    BuildContext, Collector, EpochContext, Operator, OperatorSpec, OutputWatermark, Signature, Stateless,
+};
 use watershed_core::register_operator;
 use watershed_core::stream::{EventTime, EventTimeKind, Stream};
 use watershed_core::time::{TimeSpan, Timestamp};
@@ -54,7 +56,7 @@ impl OperatorSpec for Watermark {
         self.bind(&output)?;
         output.event_times =
             vec![EventTime { column: self.column.clone(), kind: EventTimeKind::Instant, delay: self.delay }];
-        Ok(Signature { watermark: Some(self.delay), ..Signature::stateless(vec![output]) })
+        Ok(Signature { watermark: OutputWatermark::Own(self.delay), ..Signature::stateless(vec![output]) })
     }
 
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn the_column_becomes_event_time() {
         let signature = signature(&watermark("t", 30), &stream("t TIMESTAMP, x DOUBLE"));
-        assert_eq!(signature.watermark, Some(TimeSpan::from_seconds(30)));
+        assert_eq!(signature.watermark, OutputWatermark::Own(TimeSpan::from_seconds(30)));
         let tag = EventTime { column: "t".to_owned(), kind: EventTimeKind::Instant, delay: TimeSpan::from_seconds(30) };
         assert_eq!(signature.outputs[0].event_times, [tag]);
     }

@@ -21,7 +21,7 @@ use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::node::{
     BeforeExchange, BuildContext, Collector, Distribution, EpochContext, EpochInput, LateCount, Operator, OperatorSpec,
-    Ports, Signature, StateNeed, Stateful,
+    OutputWatermark, Ports, Signature, StateNeed, Stateful,
 };
 use watershed_core::register_operator;
 use watershed_core::schema::TIMESTAMP;
@@ -183,7 +183,7 @@ impl OperatorSpec for Window {
             outputs: vec![output, input.clone()],
             // Without keys, windows are shared out instead.
             distribution: Distribution::Hash(if keys == 0 { vec![0] } else { (1..=keys).collect() }),
-            watermark: None,
+            watermark: OutputWatermark::Input,
             wakes: self.output_mode != OutputMode::Complete && !input.watermarks.is_empty(),
             state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
             warnings,

@@ -2,12 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::core::testing::{Cell, Restarts};
 use crate::graphs::Diagnostics;
 
-use super::cells::Cell;
 use super::render::watermark_text;
 use super::report::{Broken, CaseReport, Failure, FileReport, Mismatch, Outcome, Report};
-use super::way::Restarts;
 
 impl Report {
     /// The report as one object: `passed`, `failed`, and `files` with their `cases`. Lines count from 1, epochs from 0.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{Table, presets};
 
+use crate::core::testing::Cell;
 use crate::core::time::Watermark;
 
-use super::cells::Cell;
 use super::report::{Broken, CaseReport, Failure, FileReport, Mismatch, Outcome, Report};
 
 /// The most rows of a table; the rest is counted.

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::core::testing::{Cell, Way};
 use crate::core::time::Watermark;
 use crate::graphs::Diagnostics;
-
-use super::cells::Cell;
-use super::way::Way;
 
 /// What running some files came to.
 #[derive(Debug, Default)]

@@ -3,24 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array,
-    Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray, StructArray,
-    TimestampMicrosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
-};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::error::ArrowError;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::core::plan::{Plan, Role};
 use crate::core::schema::type_to_ddl;
 use crate::core::stream::column_names;
+use crate::core::testing::{Cell, Input, batch_of, is_writable};
 use crate::core::time::{Timestamp, Watermark};
 use crate::graphs::Finding;
 
-use super::cells::Cell;
 use super::file::{Case, Feed, NodeRows, Row, Script};
-use super::literal::{Purpose, is_writable};
+use super::literal::Purpose;
 use super::reader::Reader;
 
 /// A case that can be run.
@@ -40,9 +34,6 @@ pub(super) struct BoundEpoch {
     pub(super) watermark: Option<Watermark>,
     pub(super) output: Vec<ExpectedRows>,
 }
-
-/// The rows of an epoch by source; a source that is not in it reads nothing.
-pub(super) type Input = BTreeMap<String, RecordBatch>;
 
 /// What a sink should get in an epoch.
 #[derive(Debug)]
@@ -100,7 +91,7 @@ impl Ends {
         } else {
             let faults = reader.faults.len();
             let rows = read_rows(reader, node, schema, Purpose::Input);
-            match batch(schema, &rows) {
+            match batch_of(schema, &rows) {
                 Ok(batch) => return Some(batch),
                 // Null stands for what was wrong.
                 Err(_) if reader.faults.len() > faults => return None,
@@ -161,97 +152,11 @@ fn read_cell<'a>(reader: &mut Reader<'a>, row: &Row<'a>, field: &Field, purpose:
     Cell::Null
 }
 
-/// Rows as a batch of this schema.
-fn batch(schema: &SchemaRef, rows: &[Vec<Cell>]) -> Result<RecordBatch, ArrowError> {
-    let columns = schema.fields().iter().enumerate().map(|(index, field)| {
-        let cells: Vec<&Cell> = rows.iter().map(|row| &row[index]).collect();
-        column(field.data_type(), &cells)
-    });
-    let columns = columns.collect::<Result<Vec<ArrayRef>, ArrowError>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
-}
-
-/// Cells as a column of this type; they were read for it, so what does not fit is null.
-fn column(data_type: &DataType, cells: &[&Cell]) -> Result<ArrayRef, ArrowError> {
-    macro_rules! primitive {
-        ($array:ty, $pattern:pat => $value:expr) => {
-            Arc::new(
-                cells
-                    .iter()
-                    .map(|cell| match cell {
-                        $pattern => $value,
-                        _ => None,
-                    })
-                    .collect::<$array>(),
-            )
-        };
-    }
-    Ok(match data_type {
-        DataType::Boolean => primitive!(BooleanArray, Cell::Bool(value) => Some(*value)),
-        DataType::Int8 => primitive!(Int8Array, Cell::Int(value) => i8::try_from(*value).ok()),
-        DataType::Int16 => primitive!(Int16Array, Cell::Int(value) => i16::try_from(*value).ok()),
-        DataType::Int32 => primitive!(Int32Array, Cell::Int(value) => i32::try_from(*value).ok()),
-        DataType::Int64 => primitive!(Int64Array, Cell::Int(value) => i64::try_from(*value).ok()),
-        DataType::UInt8 => primitive!(UInt8Array, Cell::Int(value) => u8::try_from(*value).ok()),
-        DataType::UInt16 => primitive!(UInt16Array, Cell::Int(value) => u16::try_from(*value).ok()),
-        DataType::UInt32 => primitive!(UInt32Array, Cell::Int(value) => u32::try_from(*value).ok()),
-        DataType::UInt64 => primitive!(UInt64Array, Cell::Int(value) => u64::try_from(*value).ok()),
-        DataType::Float32 => primitive!(Float32Array, Cell::Float(value) => Some(*value as f32)),
-        DataType::Float64 => primitive!(Float64Array, Cell::Float(value) => Some(*value)),
-        DataType::Utf8 => primitive!(StringArray, Cell::Text(text) => Some(text.as_str())),
-        DataType::Binary => primitive!(BinaryArray, Cell::Bytes(bytes) => Some(bytes.as_slice())),
-        DataType::Date32 => primitive!(Date32Array, Cell::Date(days) => Some(*days)),
-        DataType::Timestamp(..) => {
-            let micros: ArrayRef =
-                primitive!(TimestampMicrosecondArray, Cell::Instant(instant) => Some(instant.micros()));
-            arrow::compute::cast(&micros, data_type)?
-        }
-        &DataType::Decimal128(precision, scale) => {
-            let units = cells.iter().map(|cell| match cell {
-                Cell::Decimal { units, .. } => Some(*units),
-                _ => None,
-            });
-            Arc::new(units.collect::<Decimal128Array>().with_precision_and_scale(precision, scale)?)
-        }
-        DataType::List(item) => {
-            let lists = cells.iter().map(|cell| match cell {
-                Cell::List(items) => items.as_slice(),
-                _ => &[],
-            });
-            let items: Vec<&Cell> = lists.clone().flatten().collect();
-            let values = column(item.data_type(), &items)?;
-            let offsets = OffsetBuffer::from_lengths(lists.map(<[Cell]>::len));
-            Arc::new(ListArray::try_new(Arc::clone(item), offsets, values, Some(validity(cells)))?)
-        }
-        DataType::Struct(fields) => {
-            let columns = fields.iter().map(|field| {
-                let inner: Vec<&Cell> = cells.iter().map(|cell| field_of(cell, field.name())).collect();
-                column(field.data_type(), &inner)
-            });
-            let columns = columns.collect::<Result<Vec<_>, _>>()?;
-            Arc::new(StructArray::try_new_with_length(fields.clone(), columns, Some(validity(cells)), cells.len())?)
-        }
-        other => return Err(ArrowError::NotYetImplemented(format!("rows with values of type {other}"))),
-    })
-}
-
-fn validity(cells: &[&Cell]) -> NullBuffer {
-    cells.iter().map(|cell| !matches!(cell, Cell::Null)).collect()
-}
-
-fn field_of<'a>(cell: &'a Cell, name: &str) -> &'a Cell {
-    match cell {
-        Cell::Struct(fields) => fields.iter().find(|(field, _)| field == name).map_or(&Cell::Null, |(_, value)| value),
-        _ => &Cell::Null,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::core::schema::parse_ddl;
+    use crate::core::testing::cells_of;
 
-    use super::super::cells::rows_of;
     use super::super::file::Claim;
     use super::*;
     use crate::graphs::syntax::parse;
@@ -281,7 +186,7 @@ mod tests {
             {"l": [], "st": {"l": None}},
         ]"#;
         let batch = bound(ddl, rows).expect("rows of the schema");
-        let shown: Vec<String> = rows_of(&[batch])
+        let shown: Vec<String> = cells_of(&[batch])
             .expect("rows")
             .iter()
             .map(|row| row.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::core::error::Result;
 use crate::core::fault::Severity;
 use crate::core::plan::Plan;
-use crate::core::time::Timestamp;
+use crate::core::testing::Way;
 use crate::graphs::syntax::{self, Span};
 use crate::graphs::{Checked, Diagnostics, Finding, SchemaMode, environment, load, load_fragment};
 
@@ -16,10 +16,6 @@ use super::reader::Reader;
 use super::report::{Broken, CaseReport, EpochReport, Failure, FileReport, Outcome, Report};
 use super::rows::{BoundCase, bind};
 use super::trial::{self, Outputs, Wrong};
-use super::way::Way;
-
-/// The processing time of a case that does not say another: 2000-01-01T00:00:00Z.
-pub const DEFAULT_CLOCK: Timestamp = Timestamp::from_micros(946_684_800_000_000);
 
 /// The name of the one case of a file with `refused`.
 const REFUSED: &str = "refused";

@@ -1,25 +1,16 @@
-//! One case run in one way: the engine is driven epoch by epoch, and each epoch is held against the script.
+//! One case run in one way: the graph is driven epoch by epoch, and each epoch is held against the script.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use arrow::error::ArrowError;
-
-use crate::core::checkpoint::{CheckpointError, CheckpointStorage, FileName, MemoryStorage};
-use crate::core::engine::{Connectors, Engine, EngineError, EngineOptions, Progress, Step};
-use crate::core::plan::{Plan, Role, Trigger};
+use crate::core::engine::Progress;
+use crate::core::plan::Plan;
 use crate::core::stream::column_names;
-use crate::core::time::{ManualClock, Watermark};
+use crate::core::testing::{
+    CellRow, Difference, EpochOutput, GraphDriver, Input, Restarts, TestError, Way, compare, first_difference,
+};
+use crate::core::time::Watermark;
 
-use super::capture::Captured;
-use super::cells::rows_of;
-use super::compare::{CellRow, Difference, compare};
 use super::file::Feed;
 use super::report::{Mismatch, SinkRows};
 use super::rows::{BoundCase, BoundEpoch};
-use super::run::DEFAULT_CLOCK;
-use super::script::Feeder;
-use super::way::{Restarts, Way};
 
 /// What every sink got in every epoch.
 pub(super) type Outputs = Vec<Vec<SinkRows>>;
@@ -33,177 +24,107 @@ pub(super) struct Wrong {
 
 /// Runs a case.
 pub(super) fn run(plan: &Plan, case: &BoundCase, way: Way) -> Result<Outputs, Wrong> {
-    let bench = Bench::new(plan, case, way);
-    if case.feed == Feed::Queued {
-        bench.feeder.release_all();
+    let mut trial = Trial { driver: GraphDriver::new(plan).way(way), outputs: Vec::with_capacity(case.epochs.len()) };
+    let inputs = || case.epochs.iter().filter_map(|epoch| epoch.input.as_ref());
+    let mut left = inputs().count();
+    if case.feed == Feed::Queued || left == 0 {
+        trial.offer(inputs(), true)?;
     }
-    let mut trial = Trial::open(bench).map_err(|error| failed(0, &error))?;
-    let mut outputs: Outputs = Vec::with_capacity(case.epochs.len());
-    for (at, epoch) in case.epochs.iter().enumerate() {
+    for epoch in &case.epochs {
+        if epoch.restart && way.restarts == Restarts::AsWritten {
+            trial.driver.restart().map_err(|error| trial.failed(error))?;
+        }
+        if let (Feed::Stepwise, Some(input)) = (case.feed, &epoch.input) {
+            trial.is_at_rest(case)?;
+            left -= 1;
+            trial.offer([input], left == 0)?;
+        }
+        // ORDER: after the rest was looked at. The clock may wake a node, and that goes into the epoch of this input.
         if let Some(clock) = epoch.clock {
-            trial.bench.clock.set(clock);
+            trial.driver.set_clock(clock).map_err(|error| trial.failed(error))?;
         }
-        if epoch.restart || way.restarts != Restarts::AsWritten {
-            trial = trial.restart(case, &outputs)?;
-        }
-        if case.feed == Feed::Stepwise && epoch.input.is_some() {
-            trial.is_at_rest().map_err(|mismatch| Wrong { at, mismatches: vec![mismatch] })?;
-            trial.bench.feeder.release_one();
-        }
-        let progress = match trial.engine.step() {
-            Ok(Step::Ran(progress)) => progress,
-            Ok(Step::Idle | Step::Finished) => return Err(Wrong { at, mismatches: vec![Mismatch::NotRun] }),
-            Err(error) => return Err(failed(at, &error)),
-        };
-        let output = trial.bench.output(&progress).map_err(|error| failed(at, &error))?;
-        let mismatches = judge(epoch, case.ordered, &progress, &output);
+        let Some(output) = trial.step(case)? else { return Err(trial.wrong(vec![Mismatch::NotRun])) };
+        let rows = rows_of(&output);
+        let mismatches = judge(epoch, case.ordered, &output.progress, &rows);
         if !mismatches.is_empty() {
-            return Err(Wrong { at, mismatches });
+            return Err(trial.wrong(mismatches));
         }
-        outputs.push(output);
+        trial.outputs.push(rows);
     }
-    let at = case.epochs.len();
-    if way.restarts != Restarts::AsWritten {
-        trial = trial.restart(case, &outputs)?;
-    }
-    trial.is_at_rest().map_err(|mismatch| Wrong { at, mismatches: vec![mismatch] })?;
-    Ok(outputs)
-}
-
-fn failed(at: usize, error: &dyn std::fmt::Display) -> Wrong {
-    Wrong { at, mismatches: vec![Mismatch::Error(error.to_string())] }
-}
-
-/// What outlives a restart: the script's sources and sinks in place of the graph's own, the clock, the checkpoint.
-struct Bench {
-    plan: Plan,
-    way: Way,
-    feeder: Feeder,
-    clock: Arc<ManualClock>,
-    /// By sink: its columns, and what it got.
-    sinks: BTreeMap<String, (Vec<String>, Captured)>,
-    /// A case that is never restarted needs none.
-    checkpoint: Option<MemoryStorage>,
-    restarts: usize,
-}
-
-impl Bench {
-    fn new(plan: &Plan, case: &BoundCase, way: Way) -> Self {
-        let mut plan = plan.clone();
-        // The feed takes the trigger's place: an epoch as soon as there is input, and never a wait.
-        plan.run.trigger = Trigger::Continuous;
-        // A test opens nothing; where it needs a checkpoint, that is in memory.
-        plan.run.checkpoint = None;
-        let feeder = Feeder::new(case.epochs.iter().filter_map(|epoch| epoch.input.clone()).collect());
-        let mut sinks = BTreeMap::new();
-        for node in plan.dag.node_weights() {
-            if let Role::Sink(_, stream) = &node.role {
-                let columns = column_names(&stream.schema).map(str::to_owned).collect();
-                sinks.insert(node.name.to_string(), (columns, Captured::default()));
-            }
-        }
-        let is_restarted = way.restarts != Restarts::AsWritten || case.epochs.iter().any(|epoch| epoch.restart);
-        let checkpoint = is_restarted.then(MemoryStorage::new);
-        Self { plan, way, feeder, clock: Arc::new(ManualClock::at(DEFAULT_CLOCK)), sinks, checkpoint, restarts: 0 }
-    }
-
-    fn open(&mut self) -> Result<Engine, EngineError> {
-        let Self { plan, way, feeder, clock, sinks, checkpoint, restarts } = self;
-        feeder.rewind();
-        let mut connectors = Connectors::default();
-        for node in plan.dag.node_weights() {
-            if let Role::Source(..) = &node.role {
-                let source = feeder.source(&node.name, way.splits, way.batch_rows);
-                connectors.sources.insert(node.name.to_string(), source);
-            }
-        }
-        connectors.sinks.extend(sinks.iter().map(|(name, (_, captured))| (name.clone(), captured.sink())));
-        let options = EngineOptions {
-            threads: way.threads,
-            batch_rows: way.batch_rows,
-            clock: Arc::<ManualClock>::clone(clock),
-            connectors,
-            checkpoint: checkpoint.clone().map(|checkpoint| Arc::new(checkpoint) as Arc<dyn CheckpointStorage>),
-            ..EngineOptions::default()
-        };
-        // The way has heard what the graph says.
-        plan.run.partitions = Some(way.partitions_after(*restarts));
-        Engine::open(plan, options)
-    }
-
-    /// What a crash leaves that comes just before the last thing an epoch does.
-    fn lose_last_commit(&self) -> Result<(), CheckpointError> {
-        let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
-        let files = checkpoint.list()?;
-        let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
-        names.retain(|name| matches!(FileName::parse(name), Some(FileName::Commit(_))));
-        names.drain(..names.len().saturating_sub(1));
-        checkpoint.remove(&names)
-    }
-
-    fn output(&self, progress: &Progress) -> Result<Vec<SinkRows>, ArrowError> {
-        let sinks = self.sinks.iter().map(|(sink, (columns, captured))| {
-            let rows = rows_of(&captured.rows(progress.epoch))?;
-            Ok(SinkRows { sink: sink.clone(), columns: columns.clone(), rows })
-        });
-        sinks.collect()
-    }
+    trial.is_at_rest(case)?;
+    Ok(trial.outputs)
 }
 
 /// A graph that runs with the sources and sinks of a test.
 struct Trial {
-    engine: Engine,
-    bench: Bench,
+    driver: GraphDriver,
+    /// Of the epochs so far.
+    outputs: Outputs,
 }
 
 impl Trial {
-    fn open(mut bench: Bench) -> Result<Self, EngineError> {
-        Ok(Self { engine: bench.open()?, bench })
+    /// Something is wrong with the epoch in hand.
+    fn wrong(&self, mismatches: Vec<Mismatch>) -> Wrong {
+        Wrong { at: self.outputs.len(), mismatches }
     }
 
-    /// Stops, and goes on from the checkpoint; `outputs` are those of the epochs so far.
-    fn restart(self, case: &BoundCase, outputs: &Outputs) -> Result<Self, Wrong> {
-        let Self { engine, mut bench } = self;
-        let at = outputs.len();
-        drop(engine);
-        if bench.way.restarts == Restarts::CommitLost {
-            bench.lose_last_commit().map_err(|error| failed(at, &error))?;
-        }
-        bench.restarts += 1;
-        let mut trial = Self::open(bench).map_err(|error| failed(at, &error))?;
-        if trial.engine.epochs_to_replay() > 0 {
-            trial.run_again(case, outputs)?;
-        }
-        Ok(trial)
+    fn failed(&self, error: TestError) -> Wrong {
+        self.wrong(vec![match error {
+            TestError::Diverged(diverged) => Mismatch::Diverged {
+                sink: diverged.output,
+                columns: diverged.columns,
+                first: diverged.first,
+                again: diverged.again,
+            },
+            error => Mismatch::Error(error.to_string()),
+        }])
     }
 
-    /// Runs the last epoch again, as it was meant to be.
-    fn run_again(&mut self, case: &BoundCase, outputs: &Outputs) -> Result<(), Wrong> {
-        let Some(((at, epoch), first)) = case.epochs.iter().enumerate().zip(outputs).next_back() else { return Ok(()) };
-        let progress = match self.engine.step() {
-            Ok(Step::Ran(progress)) => progress,
-            Ok(Step::Idle | Step::Finished) => return Err(Wrong { at, mismatches: vec![Mismatch::NotRun] }),
-            Err(error) => return Err(failed(at, &error)),
-        };
-        let again = self.bench.output(&progress).map_err(|error| failed(at, &error))?;
-        let mut mismatches = judge(epoch, case.ordered, &progress, &again);
-        mismatches.extend(first_difference(first, &again).map(|Apart { sink, columns, there, here }| {
-            Mismatch::Diverged { sink, columns, first: there, again: here }
-        }));
-        if mismatches.is_empty() { Ok(()) } else { Err(Wrong { at, mismatches }) }
-    }
-
-    /// Whether the engine has nothing to do; an epoch that it runs all the same is in no script.
-    fn is_at_rest(&mut self) -> Result<(), Mismatch> {
-        match self.engine.step() {
-            Ok(Step::Idle | Step::Finished) => Ok(()),
-            Ok(Step::Ran(progress)) => {
-                let output = self.bench.output(&progress).map_err(|error| Mismatch::Error(error.to_string()))?;
-                Err(Mismatch::Unlisted { output, watermark: in_force(&progress) })
+    /// Gives the sources inputs of one epoch each; `all`: there will be no more.
+    fn offer<'a>(&mut self, inputs: impl IntoIterator<Item = &'a Input>, all: bool) -> Result<(), Wrong> {
+        let offer = || {
+            for input in inputs {
+                for (source, rows) in input {
+                    self.driver.feed(source, rows)?;
+                }
+                self.driver.queue()?;
             }
-            Err(error) => Err(Mismatch::Error(error.to_string())),
+            if all { self.driver.end_input() } else { Ok(()) }
+        };
+        offer().map_err(|error| self.failed(error))
+    }
+
+    /// Runs an epoch; what had to be run again before it must come out as it did the first time.
+    fn step(&mut self, case: &BoundCase) -> Result<Option<EpochOutput>, Wrong> {
+        let output = self.driver.step().map_err(|error| self.failed(error))?;
+        if let (Some(again), Some(at)) = (self.driver.replayed().last(), self.outputs.len().checked_sub(1)) {
+            let mismatches = judge(&case.epochs[at], case.ordered, &again.progress, &rows_of(again));
+            if !mismatches.is_empty() {
+                return Err(Wrong { at, mismatches });
+            }
+        }
+        Ok(output)
+    }
+
+    /// An epoch that the engine runs although it should have nothing to do is in no script.
+    fn is_at_rest(&mut self, case: &BoundCase) -> Result<(), Wrong> {
+        match self.step(case)? {
+            None => Ok(()),
+            Some(output) => {
+                let (rows, watermark) = (rows_of(&output), in_force(&output.progress));
+                Err(self.wrong(vec![Mismatch::Unlisted { output: rows, watermark }]))
+            }
         }
     }
+}
+
+fn rows_of(output: &EpochOutput) -> Vec<SinkRows> {
+    let rows = output.tables().map(|(sink, table)| SinkRows {
+        sink: sink.to_owned(),
+        columns: column_names(&table.schema()).map(str::to_owned).collect(),
+        rows: table.cells(),
+    });
+    rows.collect()
 }
 
 fn in_force(progress: &Progress) -> Option<Watermark> {
@@ -239,7 +160,7 @@ fn judge(epoch: &BoundEpoch, ordered: bool, progress: &Progress, output: &[SinkR
 /// Whether two ways that must not differ at all gave the same rows in the same order.
 pub(super) fn agree(here: &Outputs, there: &Outputs, other: Way) -> Result<(), Wrong> {
     for (at, (here, there)) in here.iter().zip(there).enumerate() {
-        if let Some(Apart { sink, columns, there, here }) = first_difference(there, here) {
+        if let Some(Apart { sink, columns, there, here }) = first_apart(there, here) {
             return Err(Wrong { at, mismatches: vec![Mismatch::Unsteady { sink, other, columns, there, here }] });
         }
     }
@@ -254,16 +175,10 @@ struct Apart {
     here: Option<CellRow>,
 }
 
-fn first_difference(there: &[SinkRows], here: &[SinkRows]) -> Option<Apart> {
+fn first_apart(there: &[SinkRows], here: &[SinkRows]) -> Option<Apart> {
     there.iter().zip(here).find_map(|(there, here)| {
-        let rows = here.rows.len().max(there.rows.len());
-        let row = (0..rows).find(|&row| !is_same(here.rows.get(row), there.rows.get(row)))?;
+        let row = first_difference(&there.rows, &here.rows)?;
         let (sink, columns) = (here.sink.clone(), here.columns.clone());
         Some(Apart { sink, columns, there: there.rows.get(row).cloned(), here: here.rows.get(row).cloned() })
     })
-}
-
-fn is_same(here: Option<&CellRow>, there: Option<&CellRow>) -> bool {
-    // `NaN` is not equal to itself, but it looks the same.
-    here == there || format!("{here:?}") == format!("{there:?}")
 }

@@ -16,6 +16,7 @@
 //!     processing_time: Timestamp::from_micros(0),
 //!     late: Watermark::NONE,
 //!     evict: Watermark::NONE,
+//!     call_limit: None,
 //! };
 //! let doubled = Expression::parse("x * 2", &batch.schema()).expect("a good expression");
 //! assert_eq!(doubled.evaluate(&batch, &cx)?.as_primitive::<Int64Type>().values(), &[2, 4]);

@@ -1,25 +1,33 @@
-//! Whether a sink got the rows it should have got, and which ones are missing or surplus.
+//! Whether rows are the ones they should be, and which ones are missing or surplus.
 
 use std::collections::BTreeMap;
 
 use arrow::datatypes::{DataType, Schema};
 
-use super::cells::Cell;
+use super::cell::Cell;
 
 /// A row, a cell per column.
-pub(super) type CellRow = Vec<Cell>;
+pub type CellRow = Vec<Cell>;
 
 /// How rows differ from what was expected.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Difference {
+pub enum Difference {
     /// Some rows did not come, or some came that should not have.
-    Rows { missing: Vec<CellRow>, surplus: Vec<CellRow> },
+    Rows {
+        /// Those that did not come.
+        missing: Vec<CellRow>,
+        /// Those that should not have come.
+        surplus: Vec<CellRow>,
+    },
     /// The right rows came in another order; the first place at which they part.
-    Order { at: usize },
+    Order {
+        /// That place, from 0.
+        at: usize,
+    },
 }
 
 /// Compares rows; `None` means that they are the same. The order counts only if `ordered`.
-pub(super) fn compare(schema: &Schema, expected: &[CellRow], seen: &[CellRow], ordered: bool) -> Option<Difference> {
+pub fn compare(schema: &Schema, expected: &[CellRow], seen: &[CellRow], ordered: bool) -> Option<Difference> {
     // Equal rows have equal keys, so only rows with equal keys are compared cell by cell.
     let exact: Vec<bool> = schema.fields().iter().map(|field| is_exact(field.data_type())).collect();
     let key = |row: &CellRow| {
@@ -67,7 +75,7 @@ fn is_exact(data_type: &DataType) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::core::schema::parse_ddl;
+    use crate::schema::parse_ddl;
 
     use super::*;
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 
-use crate::core::epoch::Epoch;
-use crate::core::error::Result;
-use crate::core::node::{Part, Receipt, Sink};
+use crate::epoch::Epoch;
+use crate::error::Result;
+use crate::node::{Part, Receipt, Sink};
 
 /// What a sink was sent; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,23 @@ impl Captured {
     /// The rows of a committed epoch, in order.
     pub(super) fn rows(&self, epoch: Epoch) -> Vec<RecordBatch> {
         self.lock().committed.get(&epoch).cloned().unwrap_or_default()
+    }
+
+    /// Whether the epoch is committed here.
+    pub(super) fn has(&self, epoch: Epoch) -> bool {
+        self.lock().committed.contains_key(&epoch)
+    }
+
+    /// The rows of all epochs, in order.
+    pub(super) fn all(&self) -> Vec<RecordBatch> {
+        self.lock().committed.values().flatten().cloned().collect()
+    }
+
+    /// Forgets what came from this epoch on.
+    pub(super) fn forget_from(&self, epoch: Epoch) {
+        let content = &mut *self.lock();
+        content.committed.split_off(&epoch);
+        content.staged.clear();
     }
 
     /// A sink that writes here.

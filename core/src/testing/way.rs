@@ -68,7 +68,8 @@ impl Way {
     ];
 
     /// This way for a graph that says how many partitions there are.
-    pub(super) fn with_partitions(self, pinned: Option<usize>) -> Self {
+    #[must_use]
+    pub fn with_partitions(self, pinned: Option<usize>) -> Self {
         let Some(partitions) = pinned else { return self };
         let restarts = match self.restarts {
             Restarts::SharedOutAnew => Restarts::EveryEpoch,
@@ -78,7 +79,7 @@ impl Way {
     }
 
     /// The number of partitions after so many restarts.
-    pub(super) fn partitions_after(self, restarts: usize) -> usize {
+    pub fn partitions_after(self, restarts: usize) -> usize {
         match (self.restarts, restarts.checked_sub(1)) {
             (Restarts::SharedOutAnew, Some(turn)) => SHARES[turn % SHARES.len()],
             _ => self.partitions,
@@ -87,7 +88,7 @@ impl Way {
 
     /// Whether the output of both must be the same to the bit and in the same order: partitions and splits may show in
     /// the order of rows and in the last digits of a sum, threads, batches and restarts may not.
-    pub(super) fn must_agree_with(self, other: Self) -> bool {
+    pub fn must_agree_with(self, other: Self) -> bool {
         let shares = |way: Self| way.restarts == Restarts::SharedOutAnew;
         (self.partitions, self.splits, shares(self)) == (other.partitions, other.splits, shares(other))
     }

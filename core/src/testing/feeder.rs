@@ -1,30 +1,31 @@
-//! The source that stands in for every source of a tested graph: it offers the inputs of a script, one epoch each.
+//! The source that stands in for every source of a tested graph: it offers the inputs of a test, one epoch each.
 //!
-//! All sources of a graph share one script, because an epoch's input is that of all of them together. The engine asks
+//! All sources of a graph share one feeder, because an epoch's input is that of all of them together. The engine asks
 //! each source once before an epoch; an input is offered to all of its sources within one such round, and the next one
 //! not before the next round. An offset counts inputs: those up to the last one of which the source took its share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 
-use crate::core::error::{Error, Result};
-use crate::core::node::{Available, Limit, Offset, OffsetRange, RowOutput, Source, Split};
-use crate::core::state::StateStore;
+use crate::error::{Error, Result};
+use crate::node::{Available, Limit, Offset, OffsetRange, RowOutput, Source, Split};
+use crate::state::StateStore;
 
-use super::rows::Input;
+/// The rows of an epoch by source; a source that is not in it reads nothing.
+pub type Input = BTreeMap<String, RecordBatch>;
 
-/// The inputs of a case, and how far they were offered; clones share it.
-#[derive(Clone, Debug)]
+/// The inputs that were offered so far; clones share them.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Feeder(Arc<Mutex<State>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 struct State {
     inputs: Vec<Input>,
-    /// So many inputs may be taken.
-    released: usize,
+    /// Whether there will be no more.
+    ended: bool,
     /// The input that is offered in this round.
     current: usize,
     /// The sources that were asked in this round.
@@ -34,24 +35,23 @@ struct State {
 }
 
 impl Feeder {
-    pub(super) fn new(inputs: Vec<Input>) -> Self {
-        let (asked, released) = (BTreeSet::new(), 0);
-        Self(Arc::new(Mutex::new(State { inputs, released, current: 0, asked, taken: false })))
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Offers one input more.
-    pub(super) fn release_one(&self) {
-        self.lock().released += 1;
+    /// Offers an input.
+    pub(super) fn offer(&self, input: Input) {
+        self.lock().inputs.push(input);
     }
 
-    /// Offers all inputs.
-    pub(super) fn release_all(&self) {
-        let mut state = self.lock();
-        state.released = state.inputs.len();
+    /// Says that what was offered is all.
+    pub(super) fn end(&self) {
+        self.lock().ended = true;
+    }
+
+    /// The same inputs, apart from these.
+    pub(super) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.lock().clone())))
     }
 
     /// The run starts again: what was offered and not committed is offered again. The sources that are resumed say how far
@@ -62,7 +62,7 @@ impl Feeder {
         state.asked.clear();
     }
 
-    /// A source of this script. Its rows come in `splits` pieces, each in batches of at most `batch_rows` rows.
+    /// A source of these inputs. Its rows come in `splits` pieces, each in batches of at most `batch_rows` rows.
     pub(super) fn source(&self, node: &Arc<str>, splits: usize, batch_rows: usize) -> Box<dyn Source> {
         Box::new(ScriptedSource {
             feeder: self.clone(),
@@ -99,10 +99,10 @@ impl Source for ScriptedSource {
             state.asked = BTreeSet::from([Arc::clone(&self.node)]);
             state.current += usize::from(std::mem::take(&mut state.taken));
         }
-        if state.current == state.inputs.len() {
-            return Ok(Available::Finished);
-        }
-        if state.current >= state.released || !state.inputs[state.current].contains_key(&*self.node) {
+        let Some(input) = state.inputs.get(state.current) else {
+            return Ok(if state.ended { Available::Finished } else { Available::Nothing });
+        };
+        if !input.contains_key(&*self.node) {
             return Ok(Available::Nothing);
         }
         state.taken = true;
@@ -125,7 +125,7 @@ impl Source for ScriptedSource {
         let index = range.detail.as_u64().map(|index| index as usize);
         let input = index.and_then(|index| Some((index, state.inputs.get(index)?.get(&*self.node)?)));
         let (index, batch) =
-            input.ok_or_else(|| Error::BadInput(format!("the script has no input {}", show(&range.detail))))?;
+            input.ok_or_else(|| Error::BadInput(format!("the test has no input {}", show(&range.detail))))?;
         if !state.taken {
             // Nobody was asked: an epoch is run again.
             state.current = state.current.max(index + 1);
@@ -176,6 +176,13 @@ mod tests {
         sources.iter().map(|source| ((*source).to_owned(), rows.clone())).collect()
     }
 
+    fn offering(inputs: impl IntoIterator<Item = Input>) -> Feeder {
+        let feeder = Feeder::default();
+        inputs.into_iter().for_each(|input| feeder.offer(input));
+        feeder.end();
+        feeder
+    }
+
     /// What a round of asking `a` and `b` gives: the numbers of the inputs.
     fn round(sources: &mut [Box<dyn Source>]) -> Vec<String> {
         let ask = |source: &mut Box<dyn Source>| match source.available(&Offset::default(), Limit::Epoch) {
@@ -189,13 +196,15 @@ mod tests {
 
     #[test]
     fn an_input_is_offered_to_its_sources_in_one_round_and_the_next_in_another() {
-        let feeder = Feeder::new(vec![input(&["a"]), input(&["b"]), input(&["a", "b"])]);
+        let feeder = Feeder::default();
         let mut sources = ["a", "b"].map(|name| feeder.source(&name.into(), 1, 10));
-        assert_eq!(round(&mut sources), ["-", "-"], "nothing was released");
-        feeder.release_one();
+        assert_eq!(round(&mut sources), ["-", "-"], "nothing was offered");
+        feeder.offer(input(&["a"]));
         assert_eq!(round(&mut sources), ["0", "-"]);
-        assert_eq!(round(&mut sources), ["-", "-"], "the next was not released");
-        feeder.release_all();
+        assert_eq!(round(&mut sources), ["-", "-"], "the next was not offered");
+        feeder.offer(input(&["b"]));
+        feeder.offer(input(&["a", "b"]));
+        feeder.end();
         assert_eq!(round(&mut sources), ["-", "1"]);
         assert_eq!(round(&mut sources), ["2", "2"]);
         assert_eq!(round(&mut sources), ["end", "end"]);
@@ -203,8 +212,7 @@ mod tests {
 
     #[test]
     fn a_run_that_starts_again_goes_on_after_the_last_input_that_was_committed() {
-        let feeder = Feeder::new(vec![input(&["a"]), input(&["b"]), input(&["a", "b"])]);
-        feeder.release_all();
+        let feeder = offering([input(&["a"]), input(&["b"]), input(&["a", "b"])]);
         let open = || ["a", "b"].map(|name| feeder.source(&name.into(), 1, 10));
         let mut sources = open();
         for expected in [["0", "-"], ["-", "1"], ["2", "2"]] {
@@ -214,7 +222,7 @@ mod tests {
             feeder.rewind();
             let mut sources = open();
             for (source, offset) in sources.iter_mut().zip(committed) {
-                source.resume(&Offset(json!(offset)), &mut StateStore::default()).expect("an offset of the script");
+                source.resume(&Offset(json!(offset)), &mut StateStore::default()).expect("an offset of the inputs");
             }
             assert_eq!(round(&mut sources), expected, "{committed:?}");
         }
@@ -230,7 +238,7 @@ mod tests {
             }
             fn count_bad_records(&mut self, _: u64) {}
         }
-        let feeder = Feeder::new(vec![input(&["a"])]);
+        let feeder = offering([input(&["a"])]);
         let range = OffsetRange { start: Offset::default(), end: Offset::default(), detail: json!(0), size: 1 };
         for (splits, batch_rows, cut) in
             [(1, 10, vec![5]), (1, 2, vec![2, 2, 1]), (2, 2, vec![2, 1, 2]), (9, 1, vec![1; 5])]

@@ -1,25 +1,15 @@
-//! Values of rows, apart from the width of their types: what a test file writes and what a sink gets meet here.
+//! Values of rows, apart from the width of their types: what a test writes and what an operator puts out meet here.
 
 use std::fmt;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type,
-};
-use arrow::error::ArrowError;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-
-use crate::core::schema::TIMESTAMP;
-use crate::core::time::Timestamp;
+use crate::time::Timestamp;
 
 /// How far two floating-point numbers may be apart, as a share of the greater: the order in which a sum is added up may
 /// show in its last digits.
-pub(super) const TOLERANCE: f64 = 1e-9;
+pub const TOLERANCE: f64 = 1e-9;
 
 /// How far two floating-point numbers may be apart near zero, where a share says nothing.
-pub(super) const TOLERANCE_AT_ZERO: f64 = 1e-12;
+pub const TOLERANCE_AT_ZERO: f64 = 1e-12;
 
 /// A value of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +41,7 @@ pub enum Cell {
     List(Vec<Cell>),
     /// A struct: its fields in the order of its type.
     Struct(Vec<(String, Cell)>),
-    /// A value of a type that a test file cannot write, as Arrow shows it.
+    /// A value of a type that a test cannot write, as Arrow shows it.
     Other(String),
 }
 
@@ -119,7 +109,8 @@ impl fmt::Display for Cell {
             Self::Int(value) => value.fmt(f),
             Self::Float(value) => write!(f, "{value:?}"),
             Self::Decimal { units, scale } => f.write_str(&decimal_text(*units, *scale)),
-            Self::Text(text) => write!(f, "{}", text.escape_debug()),
+            Self::Text(text) if is_plain(text) => f.write_str(text),
+            Self::Text(text) => write!(f, "{text:?}"),
             Self::Bytes(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
             Self::Date(days) => f.write_str(&date_text(*days)),
             Self::Instant(instant) => instant.fmt(f),
@@ -142,6 +133,12 @@ impl fmt::Display for Cell {
     }
 }
 
+/// Whether text needs no quotes: it cannot be taken for anything else in a table, a list or a struct.
+fn is_plain(text: &str) -> bool {
+    let special = |c: char| c.is_control() || matches!(c, '|' | '"' | ',' | '[' | ']' | '{' | '}');
+    !text.is_empty() && text != "null" && text.trim() == text && !text.contains(special)
+}
+
 fn decimal_text(units: i128, scale: i8) -> String {
     let Ok(scale) = usize::try_from(scale) else {
         return format!("{units}{}", "0".repeat(usize::from(scale.unsigned_abs())));
@@ -155,79 +152,6 @@ fn decimal_text(units: i128, scale: i8) -> String {
 fn date_text(days: i32) -> String {
     let midnight = Timestamp::from_micros(i64::from(days) * 86_400_000_000).to_string();
     midnight.split_once('T').map_or(midnight.clone(), |(date, _)| date.to_owned())
-}
-
-/// The rows of batches, in order.
-pub(super) fn rows_of(batches: &[RecordBatch]) -> Result<Vec<Vec<Cell>>, ArrowError> {
-    let mut rows = Vec::new();
-    for batch in batches {
-        let columns = batch.columns().iter().map(cells_of).collect::<Result<Vec<_>, _>>()?;
-        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
-        let row = |_| columns.iter_mut().map(|column| column.next().unwrap_or(Cell::Null)).collect();
-        rows.extend((0..batch.num_rows()).map(row));
-    }
-    Ok(rows)
-}
-
-/// The values of a column.
-fn cells_of(array: &ArrayRef) -> Result<Vec<Cell>, ArrowError> {
-    /// One cell per row; nulls apart.
-    fn each(array: &dyn Array, cell: impl Fn(usize) -> Cell) -> Vec<Cell> {
-        (0..array.len()).map(|row| if array.is_null(row) { Cell::Null } else { cell(row) }).collect()
-    }
-    Ok(match array.data_type() {
-        DataType::Null => vec![Cell::Null; array.len()],
-        DataType::Boolean => each(array, |row| Cell::Bool(array.as_boolean().value(row))),
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
-            let wide = cast(array, &DataType::Int64)?;
-            each(array, |row| Cell::Int(wide.as_primitive::<Int64Type>().value(row).into()))
-        }
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
-            let wide = cast(array, &DataType::UInt64)?;
-            each(array, |row| Cell::Int(wide.as_primitive::<UInt64Type>().value(row).into()))
-        }
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
-            let wide = cast(array, &DataType::Float64)?;
-            each(array, |row| Cell::Float(wide.as_primitive::<Float64Type>().value(row)))
-        }
-        &DataType::Decimal128(_, scale) => {
-            each(array, |row| Cell::Decimal { units: array.as_primitive::<Decimal128Type>().value(row), scale })
-        }
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
-            let text = cast(array, &DataType::Utf8)?;
-            each(array, |row| Cell::Text(text.as_string::<i32>().value(row).to_owned()))
-        }
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            let bytes = cast(array, &DataType::Binary)?;
-            each(array, |row| Cell::Bytes(bytes.as_binary::<i32>().value(row).to_owned()))
-        }
-        DataType::Date32 => each(array, |row| Cell::Date(array.as_primitive::<Date32Type>().value(row))),
-        DataType::Timestamp(..) => {
-            let instants = cast(array, &TIMESTAMP)?;
-            let instants = instants.as_primitive::<TimestampMicrosecondType>();
-            each(array, |row| Cell::Instant(Timestamp::from_micros(instants.value(row))))
-        }
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            let list = cast(array, &DataType::List(Arc::clone(item)))?;
-            let list = list.as_list::<i32>();
-            let items = cells_of(list.values())?;
-            let offsets = list.value_offsets();
-            each(array, |row| Cell::List(items[offsets[row] as usize..offsets[row + 1] as usize].to_vec()))
-        }
-        DataType::Struct(fields) => {
-            let columns = array.as_struct().columns().iter().map(cells_of).collect::<Result<Vec<_>, _>>()?;
-            each(array, |row| {
-                let named =
-                    fields.iter().zip(&columns).map(|(field, column)| (field.name().clone(), column[row].clone()));
-                Cell::Struct(named.collect())
-            })
-        }
-        DataType::Dictionary(_, value) => cells_of(&cast(array, value)?)?,
-        _ => {
-            let formatter = ArrayFormatter::try_new(array, &FormatOptions::default())?;
-            each(array, |row| Cell::Other(formatter.value(row).to_string()))
-        }
-    })
 }
 
 #[cfg(test)]
@@ -269,7 +193,10 @@ mod tests {
             (Cell::Date(0), "1970-01-01"),
             (Cell::Date(-1), "1969-12-31"),
             (Cell::Float(3.0), "3.0"),
-            (Cell::Text("a\nb".to_owned()), "a\\nb"),
+            (Cell::Text("a b".to_owned()), "a b"),
+            (Cell::Text("a\nb".to_owned()), "\"a\\nb\""),
+            (Cell::Text("null".to_owned()), "\"null\""),
+            (Cell::Text(String::new()), "\"\""),
             (Cell::Struct(vec![("a".to_owned(), Cell::List(vec![Cell::Int(1), Cell::Null]))]), "{a: [1, null]}"),
         ] {
             assert_eq!(cell.to_string(), text);
