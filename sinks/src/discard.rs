@@ -59,12 +59,17 @@ mod tests {
     fn every_sink_of_this_crate_is_registered_with_an_example_that_loads() {
         let ours: Vec<_> = entries().into_iter().filter(|entry| entry.package == env!("CARGO_PKG_NAME")).collect();
         let names: Vec<_> = ours.iter().map(|entry| (entry.kind, entry.name)).collect();
-        assert_eq!(names, ["Console", "Discard", "Files", "Memory"].map(|name| (Kind::Sink, name)));
+        assert_eq!(
+            names,
+            ["Console", "Discard", "Files", "Foreach", "ForeachBatch", "Memory"].map(|name| (Kind::Sink, name))
+        );
         let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::IMPLICIT_SOME);
         for entry in ours {
             let fails = match entry.name {
                 "Console" => options.from_str::<crate::Console>(entry.example).err(),
                 "Files" => options.from_str::<crate::Files>(entry.example).err(),
+                "Foreach" => options.from_str::<crate::Foreach>(entry.example).err(),
+                "ForeachBatch" => options.from_str::<crate::ForeachBatch>(entry.example).err(),
                 "Memory" => options.from_str::<crate::Memory>(entry.example).err(),
                 _ => options.from_str::<Discard>(entry.example).err(),
             };

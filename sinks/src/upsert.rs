@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
@@ -76,6 +76,22 @@ impl UpsertTable {
             self.compact()?;
         }
         Ok(())
+    }
+
+    /// The places of the key's columns.
+    pub(crate) fn key_columns(&self) -> &[usize] {
+        &self.key_columns
+    }
+
+    /// The row whose key is the first row of these columns.
+    pub(crate) fn get(&self, key: &[ArrayRef]) -> Result<Option<RecordBatch>, ArrowError> {
+        let keys = self.converter.as_ref().map(|converter| converter.convert_columns(key)).transpose()?;
+        let key = keys.as_ref().map(|keys| keys.row(0));
+        let position = self.index.get(key.as_ref().map_or(&[][..], |key| key.data()));
+        Ok(position.map(|&position| {
+            let (batch, row) = self.places[position];
+            self.batches[batch].slice(row, 1)
+        }))
     }
 
     /// The rows as they stand.

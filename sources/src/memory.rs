@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -24,13 +24,17 @@ use watershed_core::state::StateStore;
 
 use crate::rebatch::Rebatcher;
 
+mod feed;
+
+pub use feed::{MemoryFeed, PushError};
+
 /// How many rows one split reads.
 const SPLIT_ROWS: u64 = 1 << 20;
 
 /// Takes the rows that the embedding program pushes into its [`MemoryFeed`], and is at its end when that is closed.
 ///
 /// The feed is found under the node's name among the run's handles once the source is open; a program that wants to push rows
-/// before the start leaves a feed there itself.
+/// before the start leaves a feed there itself. When the run has ended, pushes are refused until the feed is given to another.
 ///
 /// Rows are kept until their epoch is committed; after a restart they are gone. Exactly once over restarts, with a checkpoint,
 /// takes a program that can push the same rows again: it goes on with the row that the feed's `next_row` names, in the order of
@@ -43,8 +47,8 @@ pub struct Memory {
     /// The most rows for one epoch; all that were pushed unless said otherwise. The trigger `Once` takes all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_rows_per_epoch: Option<u64>,
-    /// How many rows may wait or be at work before a push is refused; without limit unless said otherwise. A batch is always
-    /// taken when there is none before it.
+    /// How many rows may wait or be at work before a push has to wait or is refused; without limit unless said otherwise. A batch is
+    /// always taken when there is none before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<u64>,
 }
@@ -82,9 +86,9 @@ impl SourceSpec for Memory {
     fn open(&self, schema: SchemaRef, cx: &OpenContext) -> Result<Box<dyn Source>> {
         let mut feed_was_left = true;
         let feed = match cx.handles.get::<MemoryFeed>(&cx.node) {
-            Some(feed) if feed.schema == schema => feed,
+            Some(feed) if *feed.schema() == schema => feed,
             Some(feed) => {
-                let (seen, declared) = (to_ddl(&feed.schema), to_ddl(&schema));
+                let (seen, declared) = (to_ddl(feed.schema()), to_ddl(&schema));
                 return Err(Error::BadInput(format!(
                     "use the feed that was left: its columns are `{seen}`, not `{declared}`"
                 )));
@@ -96,7 +100,10 @@ impl SourceSpec for Memory {
                 feed
             }
         };
-        feed.rows().capacity = self.capacity;
+        feed.change(|rows| {
+            rows.capacity = self.capacity;
+            rows.readers.open();
+        });
         Ok(Box::new(MemorySource {
             feed,
             feed_was_left,
@@ -105,132 +112,6 @@ impl SourceSpec for Memory {
             max_rows_per_epoch: self.max_rows_per_epoch.unwrap_or(u64::MAX),
             frozen_at: None,
         }))
-    }
-}
-
-/// Where the embedding program pushes rows for a [`Memory`] source. Any thread may push; rows arrive in the order of the pushes.
-#[derive(Debug)]
-pub struct MemoryFeed {
-    schema: SchemaRef,
-    rows: Mutex<Rows>,
-}
-
-#[derive(Debug, Default)]
-struct Rows {
-    /// Each batch with the number of its first row.
-    batches: VecDeque<(u64, RecordBatch)>,
-    /// The number of the next row to be pushed.
-    pushed: u64,
-    /// Rows before this one are committed; more than `pushed` while a program pushes what was committed by an earlier run.
-    released: u64,
-    capacity: Option<u64>,
-    closed: bool,
-}
-
-impl Rows {
-    fn held(&self) -> u64 {
-        self.pushed.saturating_sub(self.released)
-    }
-
-    /// Drops the rows before row `row`.
-    fn release(&mut self, row: u64) {
-        self.released = self.released.max(row);
-        while self.batches.front().is_some_and(|(first, batch)| first + batch.num_rows() as u64 <= self.released) {
-            self.batches.pop_front();
-        }
-    }
-}
-
-/// Why a push was refused. Nothing of the batch was taken.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PushError {
-    /// The batch has other columns than the source.
-    #[error("push rows: {0}")]
-    Schema(String),
-    /// The source holds as many rows as it may. Push again when an epoch has been committed.
-    #[error("push {rows} rows: {held} are waiting or at work, and the capacity is {capacity}")]
-    Full {
-        /// The rows of the batch.
-        rows: u64,
-        /// The rows that the source holds.
-        held: u64,
-        /// The rows that it may hold.
-        capacity: u64,
-    },
-    /// The feed was closed.
-    #[error("push rows: the feed is closed")]
-    Closed,
-}
-
-impl MemoryFeed {
-    /// A feed for a source that is not open yet: leave it among the run's handles under the node's name. The first row pushed is
-    /// row 0. In a run that goes on from a checkpoint, rows that are committed already are passed over.
-    pub fn new(schema: SchemaRef) -> Self {
-        Self::from_row(schema, 0)
-    }
-
-    /// The same, for a program that knows where to go on: the first row pushed is row `row`.
-    pub fn from_row(schema: SchemaRef, row: u64) -> Self {
-        Self { schema, rows: Mutex::new(Rows { pushed: row, released: row, ..Rows::default() }) }
-    }
-
-    /// The columns that a batch must have, by name and type, in this order.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// Takes the rows of a batch; no one waits. A column that is NOT NULL must have no nulls.
-    pub fn push(&self, batch: &RecordBatch) -> Result<(), PushError> {
-        let batch = self.checked(batch)?;
-        let count = batch.num_rows() as u64;
-        let mut rows = self.rows();
-        if rows.closed {
-            return Err(PushError::Closed);
-        }
-        let held = rows.held();
-        if let Some(capacity) = rows.capacity.filter(|capacity| held > 0 && held + count > *capacity) {
-            return Err(PushError::Full { rows: count, held, capacity });
-        }
-        let first = rows.pushed;
-        rows.pushed += count;
-        if rows.pushed > rows.released && count > 0 {
-            rows.batches.push_back((first, batch));
-        }
-        Ok(())
-    }
-
-    /// Says that there will be no more rows. The source is at its end when it has handed on what it holds.
-    pub fn close(&self) {
-        self.rows().closed = true;
-    }
-
-    /// How many rows were pushed and are not released: waiting, at work, or not committed yet.
-    pub fn held_rows(&self) -> u64 {
-        self.rows().held()
-    }
-
-    /// The number of the row that the next push begins with. When a run goes on from a checkpoint, the feed that the source made
-    /// begins with the first row that is not committed.
-    pub fn next_row(&self) -> u64 {
-        self.rows().pushed
-    }
-
-    fn checked(&self, batch: &RecordBatch) -> Result<RecordBatch, PushError> {
-        let seen = batch.schema();
-        let alike = seen.fields().len() == self.schema.fields().len()
-            && seen.fields().iter().zip(self.schema.fields()).all(|(seen, due)| seen.name() == due.name());
-        if !alike {
-            let (seen, due) = (to_ddl(&seen), to_ddl(&self.schema));
-            return Err(PushError::Schema(format!("the columns are `{seen}`, and should be `{due}`")));
-        }
-        RecordBatch::try_new(SchemaRef::clone(&self.schema), batch.columns().to_vec())
-            .map_err(|error| PushError::Schema(error.to_string()))
-    }
-
-    fn rows(&self) -> MutexGuard<'_, Rows> {
-        // A panic elsewhere cannot leave the rows half changed: every change is one assignment or push.
-        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -338,8 +219,15 @@ impl Source for MemorySource {
     }
 
     fn release(&mut self, offset: &Offset) -> Result<()> {
-        self.feed.rows().release(rows_before(offset)?);
+        let committed = rows_before(offset)?;
+        self.feed.change(|rows| rows.release(committed));
         Ok(())
+    }
+}
+
+impl Drop for MemorySource {
+    fn drop(&mut self) {
+        self.feed.change(|rows| rows.readers.close());
     }
 }
 

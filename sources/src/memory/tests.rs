@@ -71,7 +71,7 @@ fn released_rows_are_gone() {
 fn a_full_source_refuses_rows() {
     let (mut source, feed) = opened(&spec(None, Some(5)), 2);
     feed.push(&numbers(0..9)).expect("a batch is always taken when there is none before it");
-    assert!(matches!(feed.push(&numbers(0..1)), Err(PushError::Full { rows: 1, held: 9, capacity: 5 })));
+    assert!(matches!(feed.try_push(&numbers(0..1)), Err(PushError::Full { rows: 1, held: 9, capacity: 5 })));
     source.release(&Offset(6.into())).expect("a count");
     feed.push(&numbers(0..2)).expect("room again");
 }
