@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use watershed_core::epoch::Port;
 use watershed_core::fault::listed;
 use watershed_core::node::Kind;
 use watershed_core::plan::{AtEnd, Plan, Trigger};
@@ -278,14 +279,15 @@ impl Checker<'_> {
                 self.report(&Place::Key(index), finding.help(example_edge(node)));
                 continue;
             }
-            if let Some(inputs) = flow::inputs(self.draft, index) {
+            if let Some(ports) = flow::ports(self.draft, index) {
                 let is_fed = |port: usize| {
                     edges.iter().any(|edge| edge.to == index && edge.to_port.is_none_or(|fed| fed == port))
                 };
-                let unfed: Vec<&str> =
-                    inputs.iter().enumerate().filter(|(port, _)| !is_fed(*port)).map(|(_, name)| *name).collect();
+                let is_missing = |port: usize| !is_fed(port) && !ports.is_optional(Port(port));
+                let inputs = ports.inputs.iter().enumerate();
+                let unfed: Vec<&str> = inputs.filter(|(port, _)| is_missing(*port)).map(|(_, name)| &**name).collect();
                 if !unfed.is_empty() {
-                    let message = match inputs {
+                    let message = match &*ports.inputs {
                         [_] => format!("{subject} is not fed"),
                         _ => format!(
                             "{subject}: {} {} not fed",
@@ -293,7 +295,7 @@ impl Checker<'_> {
                             if unfed.len() == 1 { "is" } else { "are" }
                         ),
                     };
-                    let help = match inputs {
+                    let help = match &*ports.inputs {
                         [_] => format!("add an edge to it: `… -> {}`", node.name),
                         _ => format!("add an edge to it: `… -> {}.{}`", node.name, unfed[0]),
                     };

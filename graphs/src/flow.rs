@@ -3,7 +3,9 @@
 //! A port in the middle of a chain belongs to the edge that it fits: `a -> join.left -> b` enters by `left` and leaves by
 //! the default port, `a -> counts.late -> b` enters by the default port and leaves by `late`.
 
-use watershed_core::node::Kind;
+use std::borrow::Cow;
+
+use watershed_core::node::{Kind, PortName, Ports};
 
 use crate::check::Place;
 use crate::finding::{Finding, known_names, word};
@@ -83,18 +85,20 @@ pub(crate) fn resolve(draft: &Draft, findings: &mut Vec<Finding>) -> Flow {
     resolver.flow
 }
 
-/// The names of a node's ports; `None` when it could not be read.
-fn ports(draft: &Draft, node: usize, side: Side) -> Option<&'static [&'static str]> {
-    match (draft.nodes[node].kind, side) {
-        (Kind::Source, Side::Input) | (Kind::Sink, Side::Output) => Some(&[]),
-        (Kind::Source, Side::Output) => Some(&["out"]),
-        (Kind::Sink, Side::Input) => Some(&["in"]),
-        (Kind::Operator, _) => match &draft.nodes[node].spec {
-            Some(Spec::Operator(spec)) if side == Side::Input => Some(spec.ports().inputs),
-            Some(Spec::Operator(spec)) => Some(spec.ports().outputs),
-            _ => None,
-        },
+/// A node's ports; `None` when it could not be read.
+pub(crate) fn ports(draft: &Draft, node: usize) -> Option<Ports> {
+    match (draft.nodes[node].kind, &draft.nodes[node].spec) {
+        (Kind::Source, _) => Some(Ports { inputs: Cow::default(), ..Ports::PLAIN }),
+        (Kind::Sink, _) => Some(Ports { outputs: Cow::default(), ..Ports::PLAIN }),
+        (Kind::Operator, Some(Spec::Operator(spec))) => Some(spec.ports()),
+        (Kind::Operator, _) => None,
     }
+}
+
+/// The names of its ports on one side.
+fn names(draft: &Draft, node: usize, side: Side) -> Option<Cow<'static, [PortName]>> {
+    let ports = ports(draft, node)?;
+    Some(if side == Side::Input { ports.inputs } else { ports.outputs })
 }
 
 /// Cuts a line at its arrows.
@@ -213,12 +217,12 @@ impl<'a> Resolver<'a> {
     /// The number of the port that an end names for this side; the default one when it names none, or one of the other
     /// side. `Ok(None)` when the node's ports are not known.
     fn port(&self, end: &End<'a>, side: Side) -> Result<Option<usize>, ()> {
-        let Some(names) = ports(self.draft, end.node, side) else { return Ok(None) };
-        let Some(port) = end.port else { return if names.is_empty() { Err(()) } else { Ok(Some(0)) } };
+        let Some(own) = names(self.draft, end.node, side) else { return Ok(None) };
+        let Some(port) = end.port else { return if own.is_empty() { Err(()) } else { Ok(Some(0)) } };
         let other = if side == Side::Input { Side::Output } else { Side::Input };
-        match names.iter().position(|name| *name == port) {
+        match own.iter().position(|name| *name == port) {
             Some(index) => Ok(Some(index)),
-            None if ports(self.draft, end.node, other).is_some_and(|names| names.contains(&port)) => Ok(Some(0)),
+            None if names(self.draft, end.node, other).is_some_and(|names| has(&names, port)) => Ok(Some(0)),
             None => Err(()),
         }
     }
@@ -230,18 +234,14 @@ impl<'a> Resolver<'a> {
             let Some(end) = end else { continue };
             let Some(port) = end.port else { continue };
             let node = &self.draft.nodes[end.node];
-            let (Some(inputs), Some(outputs)) =
-                (ports(self.draft, end.node, Side::Input), ports(self.draft, end.node, Side::Output))
-            else {
-                continue;
-            };
+            let Some(Ports { inputs, outputs, .. }) = ports(self.draft, end.node) else { continue };
             let (entered, left) = (index > 0, index < last);
             let mut known: Vec<&str> = Vec::new();
             if entered {
-                known.extend(inputs);
+                known.extend(inputs.iter().map(|name| &**name));
             }
             if left {
-                known.extend(outputs);
+                known.extend(outputs.iter().map(|name| &**name));
             }
             if known.contains(&port) || known.is_empty() {
                 continue;
@@ -252,8 +252,8 @@ impl<'a> Resolver<'a> {
                 (false, true) => Some(Side::Output),
                 _ => None,
             };
-            let finding = if inputs.contains(&port) || outputs.contains(&port) {
-                let is = if inputs.contains(&port) { Side::Input } else { Side::Output };
+            let finding = if has(&inputs, port) || has(&outputs, port) {
+                let is = if has(&inputs, port) { Side::Input } else { Side::Output };
                 let place = if left { "start" } else { "end" };
                 let message =
                     format!("`{port}` is an {} of {subject}, and stands at the {place} of a chain", is.word());
@@ -284,14 +284,13 @@ fn is_name_part(c: char) -> bool {
 pub(crate) fn port_name(draft: &Draft, node: usize, output: bool, port: usize) -> String {
     let side = if output { Side::Output } else { Side::Input };
     let node_name = &draft.nodes[node].name;
-    let names = ports(draft, node, side).unwrap_or(&[]);
+    let names = names(draft, node, side).unwrap_or_default();
     match names.get(port) {
         Some(name) if port > 0 || (!output && names.len() > 1) => format!("{node_name}.{name}"),
         _ => node_name.clone(),
     }
 }
 
-/// All names of a node's input ports.
-pub(crate) fn inputs(draft: &Draft, node: usize) -> Option<&'static [&'static str]> {
-    ports(draft, node, Side::Input)
+fn has(names: &[PortName], port: &str) -> bool {
+    names.iter().any(|name| *name == port)
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use petgraph::graph::NodeIndex;
 use watershed_core::epoch::Port;
-use watershed_core::fault::{Fault, Severity};
-use watershed_core::node::{Ports, Signature, SourceSchema, SourceSpec};
+use watershed_core::fault::{Fault, Faults, Severity};
+use watershed_core::guard::guarded;
+use watershed_core::node::{OutputWatermark, Ports, Signature, SourceSchema, SourceSpec};
 use watershed_core::plan::{Dag, Plan, PlanEdge, PlanNode, Role};
 use watershed_core::stream::Stream;
 
@@ -44,19 +45,20 @@ impl Checker<'_> {
             Spec::Source(spec) => Some(Role::Source(Arc::clone(spec), self.source(index, spec)?)),
             Spec::Operator(spec) => {
                 let ports = spec.ports();
-                let inputs = inputs_of(index, ports.inputs.len(), edges, outputs)?;
-                let signature = self.signature(index, &ports, &inputs, spec.signature(&inputs))?;
+                let inputs = inputs_of(index, &ports, edges, outputs)?;
+                let answer = ask(|| spec.signature(&inputs));
+                let signature = self.signature(index, &ports, &inputs, answer)?;
                 Some(Role::Operator { spec: Arc::clone(spec), inputs, signature })
             }
             Spec::Sink(spec) => {
-                let input = inputs_of(index, 1, edges, outputs)?.into_iter().flatten().next()?;
-                self.accepted(index, spec.check(&input)).then(|| Role::Sink(Arc::clone(spec), input))
+                let input = inputs_of(index, &Ports::PLAIN, edges, outputs)?.into_iter().flatten().next()?;
+                self.accepted(index, ask(|| spec.check(&input))).then(|| Role::Sink(Arc::clone(spec), input))
             }
         }
     }
 
     fn source(&mut self, index: usize, spec: &Arc<dyn SourceSpec>) -> Option<Stream> {
-        match spec.schema() {
+        match ask(|| spec.schema()) {
             Ok(SourceSchema::Declared(schema)) => Some(Stream::of(schema)),
             Err(faults) => {
                 self.accepted(index, Err(faults));
@@ -77,7 +79,7 @@ impl Checker<'_> {
                         );
                         None
                     }
-                    SchemaMode::Infer => match spec.infer_schema() {
+                    SchemaMode::Infer => match guarded(|| spec.infer_schema()) {
                         Ok(schema) => Some(Stream::of(schema)),
                         Err(cause) => {
                             let message = format!("{}: cannot find its columns: {cause}", self.subject(index));
@@ -126,7 +128,14 @@ impl Checker<'_> {
             );
             return None;
         }
-        if signature.watermark.is_some() {
+        if signature.watermark == OutputWatermark::None {
+            // What follows cannot tell how far event time has come.
+            for output in &mut signature.outputs {
+                output.watermarks.clear();
+                output.event_times.clear();
+            }
+        }
+        if let OutputWatermark::Own(_) = signature.watermark {
             let above: Vec<&String> = inputs.iter().flatten().flat_map(|stream| &stream.watermarks).collect();
             if let Some(first) = above.first() {
                 let message =
@@ -187,12 +196,22 @@ impl Checker<'_> {
     }
 }
 
-/// The streams that enter a node, per port in the order of the flow; `None` unless each port has one and all are typed.
-fn inputs_of(node: usize, ports: usize, edges: &[Edge], outputs: &[Option<Vec<Stream>>]) -> Option<Vec<Vec<Stream>>> {
-    let mut inputs = vec![Vec::new(); ports];
+/// Asks a node; that it panics is a fault of its type.
+fn ask<T>(question: impl FnOnce() -> Result<T, Faults>) -> Result<T, Faults> {
+    guarded(|| Ok(question())).unwrap_or_else(|panicked| {
+        let message = format!("its type is faulty: {panicked}");
+        Err(vec![Fault::new("faulty_node_type", message).label("tell its author")])
+    })
+}
+
+/// The streams that enter a node, per port in the order of the flow; `None` unless each port that needs one has one and all are
+/// typed.
+fn inputs_of(node: usize, ports: &Ports, edges: &[Edge], outputs: &[Option<Vec<Stream>>]) -> Option<Vec<Vec<Stream>>> {
+    let mut inputs = vec![Vec::new(); ports.inputs.len()];
     for edge in edges.iter().filter(|edge| edge.to == node) {
         let stream = outputs[edge.from].as_ref()?.get(edge.from_port?)?;
         inputs.get_mut(edge.to_port?)?.push(stream.clone());
     }
-    inputs.iter().all(|streams| !streams.is_empty()).then_some(inputs)
+    let is_missing = |(port, streams): (usize, &Vec<Stream>)| streams.is_empty() && !ports.is_optional(Port(port));
+    (!inputs.iter().enumerate().any(is_missing)).then_some(inputs)
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use watershed_core::epoch::Port;
-use watershed_core::node::Ports;
+use watershed_core::node::{PortName, Ports};
 use watershed_core::plan::{Plan, PlanNode, Role};
 use watershed_core::schema::type_to_ddl;
 use watershed_core::stream::{EventTimeKind, Mode, Stream};
@@ -13,11 +13,11 @@ pub struct EdgeDescription {
     /// The node it leaves.
     pub from: String,
     /// The port it leaves by.
-    pub from_port: &'static str,
+    pub from_port: PortName,
     /// The node it enters.
     pub to: String,
     /// The port it enters by.
-    pub to_port: &'static str,
+    pub to_port: PortName,
     /// `Append`, `Update` or `Complete`.
     pub mode: String,
     /// The columns by which a row replaces an earlier one; none in mode `Append`.
@@ -58,7 +58,8 @@ pub fn describe_edges(plan: &Plan) -> Vec<EdgeDescription> {
     let ends = plan.dag.edge_indices().filter_map(|edge| Some((plan.dag.edge_endpoints(edge)?, plan.dag[edge])));
     let described = ends.filter_map(|((from, to), edge)| {
         let (from, to) = (&plan.dag[from], &plan.dag[to]);
-        let (from_port, to_port) = (ports(from).outputs.get(edge.from.0)?, ports(to).inputs.get(edge.to.0)?);
+        let (from_port, to_port) =
+            (ports(from).outputs.get(edge.from.0)?.clone(), ports(to).inputs.get(edge.to.0)?.clone());
         let stream = outgoing(from, edge.from)?;
         Some(described(from, from_port, to, to_port, stream))
     });
@@ -67,9 +68,9 @@ pub fn describe_edges(plan: &Plan) -> Vec<EdgeDescription> {
 
 fn described(
     from: &PlanNode,
-    from_port: &'static str,
+    from_port: PortName,
     to: &PlanNode,
-    to_port: &'static str,
+    to_port: PortName,
     stream: &Stream,
 ) -> EdgeDescription {
     let keys = match &stream.mode {
@@ -129,7 +130,7 @@ mod tests {
         let edges = describe_edges(&sketch::activity());
         let (plain, late) = (&edges[3], &edges[4]);
         assert_eq!((plain.mode.as_str(), plain.keys.as_slice()), ("Update", ["User".to_owned()].as_slice()));
-        assert_eq!((late.from_port, late.to_port, late.mode.as_str()), ("late", "in", "Append"));
+        assert_eq!((&*late.from_port, &*late.to_port, late.mode.as_str()), ("late", "in", "Append"));
         assert_eq!(late.event_times[0].delay.as_deref(), Some("30m"));
         assert_eq!((late.columns[1].name.as_str(), late.columns[1].type_name.as_str()), ("event_time", "TIMESTAMP"));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use watershed_core::node::{Kind, NodeEntry, OperatorSpec, Ports, SinkSpec, SourceSpec};
+use watershed_core::node::{Kind, NodeEntry, OperatorSpec, PortName, Ports, SinkSpec, SourceSpec};
 use watershed_core::schema::parse_ddl;
 use watershed_core::stream::{Mode, Stream};
 
@@ -11,9 +11,10 @@ use crate::{adapter, syntax};
 /// What a node tells of itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Face {
-    pub(super) inputs: Vec<&'static str>,
+    pub(super) inputs: Vec<PortName>,
+    pub(super) optional_inputs: Vec<PortName>,
     pub(super) many_edges: bool,
-    pub(super) outputs: Vec<&'static str>,
+    pub(super) outputs: Vec<PortName>,
     pub(super) notes: Vec<String>,
 }
 
@@ -39,6 +40,7 @@ impl Face {
     fn of_operator(node: &dyn OperatorSpec) -> Self {
         let ports = node.ports();
         Self {
+            optional_inputs: ports.optional.iter().filter_map(|port| ports.inputs.get(port.0).cloned()).collect(),
             inputs: ports.inputs.to_vec(),
             many_edges: ports.many,
             outputs: ports.outputs.to_vec(),

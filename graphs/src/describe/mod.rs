@@ -11,7 +11,7 @@ mod text;
 pub use self::edge::{ColumnDescription, EdgeDescription, EventTimeDescription, describe_edges};
 
 use serde::Serialize;
-use watershed_core::node::{Kind, NodeEntry};
+use watershed_core::node::{Kind, NodeEntry, PortName};
 
 use self::face::Face;
 use self::schema::SchemaReader;
@@ -32,11 +32,14 @@ pub struct Description {
     /// What stands between the brackets.
     pub fields: Vec<FieldDescription>,
     /// The ports that edges enter by; none for a source.
-    pub inputs: Vec<&'static str>,
+    pub inputs: Vec<PortName>,
+    /// Those of them that may stay unfed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub optional_inputs: Vec<PortName>,
     /// Whether an input port takes several edges.
     pub many_edges: bool,
     /// The ports that edges leave by; none for a sink.
-    pub outputs: Vec<&'static str>,
+    pub outputs: Vec<PortName>,
     /// Other things to know: the promise of a sink, whether a source can be read again.
     pub notes: Vec<String>,
     /// A node that loads.
@@ -103,6 +106,7 @@ pub fn describe(entry: &'static NodeEntry) -> Description {
         docs: paragraphs,
         fields: reader.arguments(schema.as_value()),
         inputs: face.inputs,
+        optional_inputs: face.optional_inputs,
         many_edges: face.many_edges,
         outputs: face.outputs,
         notes: face.notes,
@@ -118,7 +122,7 @@ pub fn summary(entry: &NodeEntry) -> String {
 
 #[cfg(test)]
 mod tests {
-    use watershed_core::node::Node;
+    use watershed_core::node::{Node, Ports};
 
     use super::*;
     use crate::draw::sketch::{SketchConsole, SketchFilter, SketchWindow};
@@ -130,7 +134,8 @@ mod tests {
     #[test]
     fn an_operator_tells_its_ports() {
         let window = described(&SketchWindow::sliding());
-        assert_eq!((window.inputs, window.outputs, window.kind), (vec!["in"], vec!["out", "late"], "operator"));
+        let Ports { inputs, outputs, .. } = Ports::WITH_LATE;
+        assert_eq!((window.inputs, window.outputs, window.kind), (inputs.to_vec(), outputs.to_vec(), "operator"));
     }
 
     #[test]

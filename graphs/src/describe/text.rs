@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use watershed_core::node::PortName;
+
 use super::{Description, FieldDescription};
 
 /// The step of indentation.
@@ -130,9 +132,14 @@ impl Page {
             return;
         }
         self.heading("Ports");
-        let mut side = |label: &str, ports: &[&str], note: &str| {
+        let mut side = |label: &str, ports: &[PortName], note: &str| {
             if !ports.is_empty() {
-                let names: Vec<String> = ports.iter().map(|port| self.name(port)).collect();
+                let is_optional = |port: &PortName| description.optional_inputs.contains(port);
+                let name = |port: &PortName| {
+                    let words = if is_optional(port) { self.faint(" (may stay unfed)") } else { String::new() };
+                    format!("{}{words}", self.name(port))
+                };
+                let names: Vec<String> = ports.iter().map(name).collect();
                 self.line(STEP, &format!("{label}{}{note}", names.join(", ")));
             }
         };

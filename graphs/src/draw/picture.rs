@@ -166,8 +166,8 @@ fn cut(text: &str, width: usize) -> String {
 
 /// The output port's name, unless it is the default one.
 fn output_port(node: &PlanNode, port: Port) -> Option<String> {
-    let name = ports(node).outputs.get(port.0).copied()?;
-    (port != Port::FIRST).then(|| name.to_owned())
+    let name = ports(node).outputs.get(port.0)?.to_string();
+    (port != Port::FIRST).then_some(name)
 }
 
 /// The input port's name, unless the node has only one.

@@ -143,7 +143,7 @@ pub(crate) struct SketchJoin {
 }
 
 register_operator!(SketchJoin, example: r#"SketchJoin(on: "left.a = right.a")"#);
-sketch_operator!(SketchJoin, Ports { inputs: &["left", "right"], outputs: &["out", "late"], many: false });
+sketch_operator!(SketchJoin, Ports::of(["left", "right"], ["out", "late"]));
 
 /// Shows rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

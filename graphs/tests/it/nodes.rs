@@ -7,11 +7,12 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use watershed_core::epoch::Port;
 use watershed_core::error::{Error, Result};
 use watershed_core::fault::{Fault, Faults, listed};
 use watershed_core::node::{
-    BuildContext, Delivery, Distribution, OpenContext, Operator, OperatorSpec, Ports, Signature, Sink, SinkSpec,
-    Source, SourceSchema, SourceSpec, StateNeed,
+    BuildContext, Delivery, Distribution, OpenContext, Operator, OperatorSpec, OutputWatermark, Ports, Signature, Sink,
+    SinkSpec, Source, SourceSchema, SourceSpec, StateNeed,
 };
 use watershed_core::schema::{Ddl, TIMESTAMP};
 use watershed_core::stream::{EventTime, EventTimeKind, Mode, OutputMode, Stream, column_names};
@@ -202,7 +203,7 @@ impl OperatorSpec for Watermark {
             kind: EventTimeKind::Instant,
             delay: self.delay,
         });
-        Ok(Signature { watermark: Some(self.delay), ..Signature::stateless(vec![output]) })
+        Ok(Signature { watermark: OutputWatermark::Own(self.delay), ..Signature::stateless(vec![output]) })
     }
 
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
@@ -349,7 +350,7 @@ pub(crate) struct Join {
 #[typetag::serde]
 impl OperatorSpec for Join {
     fn ports(&self) -> Ports {
-        Ports { inputs: &["left", "right"], outputs: &["out", "late"], many: false }
+        Ports::of(["left", "right"], ["out", "late"])
     }
 
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
@@ -363,6 +364,51 @@ impl OperatorSpec for Join {
 }
 
 register_operator!(Join, example: r#"Join(on: "left.k = right.k")"#);
+
+/// Keeps something per key: what an operator of a user's own may say of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keyed {
+    /// Side outputs.
+    #[serde(default)]
+    pub(crate) sides: Vec<String>,
+    /// How far the watermark is held back; left out, none comes out.
+    #[serde(default)]
+    pub(crate) held_back: Option<TimeSpan>,
+    /// Panics when it is asked.
+    #[serde(default)]
+    pub(crate) faulty: bool,
+}
+
+#[typetag::serde]
+impl OperatorSpec for Keyed {
+    fn ports(&self) -> Ports {
+        let outputs = std::iter::once("out".to_owned()).chain(self.sides.iter().cloned());
+        Ports::of(["in", "initial"], outputs).optional(Port(1))
+    }
+
+    fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
+        assert!(!self.faulty, "nobody thought of this");
+        let output = Stream { mode: Mode::Append, ..inputs[0][0].clone() };
+        let mut fields = output.schema.fields().to_vec();
+        if !inputs[1].is_empty() {
+            fields.push(Arc::new(Field::new("was_fed", DataType::Boolean, true)));
+        }
+        let output = output.with_schema(Arc::new(Schema::new(fields)));
+        Ok(Signature {
+            distribution: Distribution::Hash(vec![0]),
+            state: StateNeed::Bounded,
+            watermark: self.held_back.map_or(OutputWatermark::None, OutputWatermark::HeldBack),
+            ..Signature::stateless(vec![output; 1 + self.sides.len()])
+        })
+    }
+
+    fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
+        not_for_running()
+    }
+}
+
+register_operator!(Keyed, example: r#"Keyed(sides: ["alerts"])"#);
 
 /// Keeps the first rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,9 @@
 //! What a valid graph becomes.
 
+use watershed_core::node::entries;
 use watershed_core::plan::{Plan, Role, Trigger};
-use watershed_core::stream::Mode;
+use watershed_core::stream::{Mode, Stream};
+use watershed_graphs::describe::describe;
 use watershed_graphs::{SchemaMode, load, load_fragment};
 
 use crate::invalid::variables;
@@ -134,4 +136,88 @@ fn a_fragment_is_placed_in_the_file_it_stands_in() {
     let loaded = load_fragment(&text, start..start + graph.len(), "x.test.ron", &variables);
     let first = loaded.diagnostics.iter().next().expect("an error");
     assert_eq!(first.place.as_ref().map(|place| (place.start.line, &text[place.bytes()])), Some((2, "Jsn")));
+}
+
+/// in → marked → keyed → out, with these lines more.
+fn keyed(node: &str, more: &str) -> String {
+    format!(
+        r#"Graph(
+        name: "keyed",
+        sources: {{
+            "in": Files(path: "a", format: Json, schema: "k STRING, t TIMESTAMP"),
+            "first": Files(path: "b", format: Json, schema: "k STRING"),
+        }},
+        operators: {{"marked": Watermark(column: "t", delay: "1 minute"), "keyed": {node}}},
+        sinks: {{"out": Console(), "rest": Console()}},
+        flow: ["in -> marked -> keyed -> out", {more}],
+    )"#
+    )
+}
+
+fn told(text: &str) -> String {
+    load(text, "test.ron", &variables).check(SchemaMode::Offline).diagnostics.to_string()
+}
+
+#[test]
+fn an_optional_port_may_be_fed_or_not() {
+    let columns = |plan: &Plan| outgoing(plan, "keyed").schema.fields().len();
+    let unfed = plan(&keyed("Keyed()", r#""first -> rest""#));
+    assert_eq!(columns(&unfed), 2);
+    let fed = plan(&keyed("Keyed()", r#""first -> rest", "first -> keyed.initial""#));
+    assert_eq!(columns(&fed), 3, "the operator sees that it is fed");
+    assert!(edges(&fed).contains(&"first:0 keyed:1".to_owned()));
+    for (more, fault) in [
+        (r#""first -> rest", "first -> keyed.initial", "in -> keyed.initial""#, "`keyed.initial` is fed twice"),
+        (r#""first -> rest", "first -> keyed.begin""#, "operator `keyed` has no port `begin`"),
+    ] {
+        let told = told(&keyed("Keyed()", more));
+        assert!(told.contains(fault), "{told}");
+    }
+    let not_fed =
+        keyed("Keyed()", r#""first -> keyed.initial", "marked -> rest""#).replace("-> keyed -> out", "-> out");
+    let told = told(&not_fed);
+    assert!(told.contains("operator `keyed`: `in` is not fed"), "the other port is needed: {told}");
+}
+
+#[test]
+fn ports_may_be_made_by_the_fields_of_a_node() {
+    let node = r#"Keyed(sides: ["alerts", "others"])"#;
+    let plan = plan(
+        &keyed(node, r#""first -> rest", "keyed.others -> aside""#)
+            .replace(r#""rest": C"#, r#""aside": Console(), "rest": C"#),
+    );
+    assert!(edges(&plan).contains(&"keyed:2 aside:0".to_owned()));
+    let told = told(&keyed(node, r#""first -> rest", "keyed.other -> rest""#));
+    assert!(told.contains("has no port `other`") && told.contains("`others`"), "{told}");
+}
+
+fn outgoing<'a>(plan: &'a Plan, node: &str) -> &'a Stream {
+    let found = plan.dag.node_weights().find(|planned| *planned.name == *node).expect("a node of this graph");
+    let Role::Operator { signature, .. } = &found.role else { panic!("an operator") };
+    &signature.outputs[0]
+}
+
+#[test]
+fn event_time_ends_at_a_node_that_lets_no_watermark_out() {
+    let more = r#""first -> rest""#;
+    let none = plan(&keyed("Keyed()", more));
+    assert_eq!((outgoing(&none, "marked").watermarks.len(), outgoing(&none, "marked").event_times.len()), (1, 1));
+    assert_eq!((outgoing(&none, "keyed").watermarks.len(), outgoing(&none, "keyed").event_times.len()), (0, 0));
+    let held_back = plan(&keyed(r#"Keyed(held_back: Some("1 minute"))"#, more));
+    assert_eq!(outgoing(&held_back, "keyed").watermarks.iter().collect::<Vec<_>>(), ["marked"]);
+}
+
+#[test]
+fn a_node_type_that_panics_when_it_is_asked_is_faulty() {
+    let told = told(&keyed("Keyed(faulty: true)", r#""first -> rest""#));
+    assert!(told.contains("operator `keyed`: its type is faulty: panicked"), "{told}");
+    assert!(told.contains("nobody thought of this") && told.contains("tell its author"), "{told}");
+}
+
+#[test]
+fn a_description_tells_which_ports_may_stay_unfed() {
+    let entry = entries().into_iter().find(|entry| entry.name == "Keyed").expect("it is registered");
+    let description = describe(entry);
+    assert_eq!((description.inputs.len(), &*description.optional_inputs), (2, &["initial".into()][..]));
+    assert!(description.render(false, 80).contains("inputs:  in, initial (may stay unfed)"));
 }
