@@ -3,24 +3,40 @@
 //! `cargo run --release --example embed`
 
 use std::error::Error;
-use std::sync::Arc;
+use std::fmt::Write;
 
-use watershed::arrow::array::{Int64Array, RecordBatch, StringArray};
-use watershed::core::engine::{Engine, EngineOptions, Step};
+use watershed::core::row::Row;
 use watershed::core::schema::Ddl;
 use watershed::core::stream::OutputMode;
-use watershed::graphs::{Graph, SchemaMode};
 use watershed::operators::Aggregate;
-use watershed::{sinks, sources};
+use watershed::{Graph, Runtime, sinks, sources};
+
+#[derive(Row)]
+struct Click<'a> {
+    page: &'a str,
+    user: i64,
+}
+
+#[derive(Row)]
+struct Visits<'a> {
+    page: &'a str,
+    clicks: i64,
+    users: i64,
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
+    print!("{}", count_clicks()?);
+    Ok(())
+}
+
+fn count_clicks() -> Result<String, Box<dyn Error>> {
     let graph = Graph::builder("clicks-per-page")
         .source(
             "clicks",
             sources::Memory {
-                schema: Ddl("page STRING, user BIGINT".to_owned()),
+                schema: Ddl("page STRING NOT NULL, user BIGINT".to_owned()),
                 max_rows_per_epoch: None,
-                capacity: None,
+                capacity: Some(100_000),
             },
         )
         .operator(
@@ -34,22 +50,29 @@ fn main() -> Result<(), Box<dyn Error>> {
         .sink("table", sinks::Memory {})
         .flow("clicks -> counts -> table")
         .build();
-    let checked = graph.check(SchemaMode::Offline);
-    eprint!("{}", checked.diagnostics.render(false));
-    let plan = checked.plan.ok_or("the graph is wrong")?;
 
-    let options = EngineOptions::default();
-    let handles = options.handles.clone();
-    let mut engine = Engine::open(&plan, options)?;
-    let feed = handles.get::<sources::MemoryFeed>("clicks").ok_or("the source is open")?;
-    let table = handles.get::<sinks::MemoryTable>("table").ok_or("the sink is open")?;
+    // All that is wrong with a graph comes back as one error that shows it.
+    let query = Runtime::new()?.query(graph).start()?;
+    let clicks = [("/", 1), ("/docs", 1), ("/", 2)].map(|(page, user)| Click { page, user });
+    query.feed("clicks")?.push_rows::<Click>(clicks)?;
+    query.process_all_available()?;
 
-    let pages = StringArray::from(vec!["/", "/docs", "/"]);
-    let users = Int64Array::from(vec![1, 1, 2]);
-    feed.push(&RecordBatch::try_from_iter([("page", Arc::new(pages) as _), ("user", Arc::new(users) as _)])?)?;
-    while let Step::Ran(_) = engine.step()? {}
+    let mut report = String::new();
+    let snapshot = query.table("table")?.snapshot()?;
+    for Visits { page, clicks, users } in snapshot.rows::<Visits>()? {
+        writeln!(report, "{page}: {clicks} clicks, {users} users")?;
+    }
+    let summary = query.stop()?;
+    writeln!(report, "{} rows in {} epochs", summary.input_rows, summary.epochs)?;
+    Ok(report)
+}
 
-    let snapshot = table.snapshot()?;
-    println!("{}", sinks::table::render(&snapshot.schema, &snapshot.batches, &sinks::table::TableStyle::default())?);
-    Ok(())
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_answer_is_read_from_the_table() -> Result<(), Box<dyn std::error::Error>> {
+        let report = super::count_clicks()?;
+        assert_eq!(report, "/: 2 clicks, 2 users\n/docs: 1 clicks, 1 users\n3 rows in 1 epochs\n");
+        Ok(())
+    }
 }
