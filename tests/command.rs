@@ -72,7 +72,7 @@ fn help_teaches_and_names_the_exit_codes() {
     for words in ["Examples:", "watershed run pipeline.ron", "Exit codes:", "65  the graph has faults", "Graph("] {
         assert!(out(&help).contains(words), "{words}: {}", out(&help));
     }
-    for command in ["run", "check", "test", "graph", "schema", "list", "describe", "completions"] {
+    for command in ["run", "check", "test", "graph", "schema", "list", "describe", "new", "completions"] {
         let help = watershed(folder.path(), &[command, "--help"]);
         assert_exit(&help, 0);
         assert!(out(&help).contains("Examples:"), "{command}");
@@ -438,4 +438,53 @@ fn an_interrupt_ends_a_run_after_the_epoch_in_hand() {
     let ended = child.wait_with_output().expect("an end");
     assert_exit(&ended, 0);
     assert!(errors(&ended).contains("stopping after the epoch in hand"), "{}", errors(&ended));
+}
+
+#[test]
+fn a_new_crate_has_an_operator_a_graph_and_tests_of_both() {
+    let folder = workspace();
+    let made = watershed(folder.path(), &["new", "my-operators", "--watershed", "0.1"]);
+    assert_exit(&made, 0);
+    assert_eq!(errors(&made), "");
+    for step in ["cd my-operators\n", "cargo test", "cargo run -- describe RunningTotals", "run graphs/example.ron"] {
+        assert!(out(&made).contains(step), "{step}: {}", out(&made));
+    }
+    let text = |path: &str| fs::read_to_string(folder.path().join("my-operators").join(path)).expect(path);
+    assert!(text("Cargo.toml").contains("watershed = \"0.1\""));
+    assert!(text("src/main.rs").contains("use my_operators as _;") && text("src/main.rs").lines().count() <= 12);
+    assert!(text("src/lib.rs").contains("RunningTotals") && text("tests/operators.rs").contains("RunningTotals"));
+    // A program without the operator says what is missing; the crate's own knows it.
+    let checked = watershed(folder.path(), &["check", "my-operators/graphs/example.ron"]);
+    assert_exit(&checked, 65);
+    assert!(errors(&checked).contains("RunningTotals"), "{}", errors(&checked));
+}
+
+#[test]
+fn a_new_crate_takes_the_sources_that_the_program_was_built_from() {
+    let folder = workspace();
+    let made = watershed(folder.path(), &["new", "mine", "--path", "deep/down/mine"]);
+    assert_exit(&made, 0);
+    let read = |path: &str| fs::read_to_string(folder.path().join("deep/down/mine").join(path)).expect(path);
+    assert!(read("Cargo.toml").contains(&format!("watershed = {{ path = {:?} }}", env!("CARGO_MANIFEST_DIR"))));
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).expect("the lock file");
+    assert_eq!(read("Cargo.lock"), lock);
+}
+
+#[test]
+fn a_new_crate_takes_the_place_of_nothing() {
+    let folder = workspace();
+    fs::create_dir(folder.path().join("empty")).expect("a directory");
+    assert_exit(&watershed(folder.path(), &["new", "empty", "--watershed", "0.1"]), 0);
+    for (arguments, said) in [
+        (&["new", "empty"][..], "`empty` is there already"),
+        (&["new", "mine", "--path", "good.ron"], "`good.ron` is there already"),
+        (&["new", "2fast"], "begins with a letter"),
+        (&["new", "crate"], "means something else in a Rust program"),
+        (&["new", "mine", "--watershed", "newest"], "no version, no directory"),
+    ] {
+        let refused = watershed(folder.path(), arguments);
+        assert_exit(&refused, 2);
+        assert!(errors(&refused).contains(said), "{arguments:?}: {}", errors(&refused));
+    }
+    assert!(!folder.path().join("mine").exists(), "nothing is made of a wrong command line");
 }

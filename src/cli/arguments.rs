@@ -6,7 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
 use super::terminal::Colour;
-use super::{check, checkpoint, completions, describe, graph, list, plan, run, schema, state, test};
+#[cfg(feature = "testing")]
+use super::test;
+use super::{check, checkpoint, completions, describe, graph, list, new, plan, run, schema, state};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -42,7 +44,8 @@ Examples:
   watershed plan pipeline.ron                 hold a changed graph against its checkpoint
   watershed test tests/                       run test files
   watershed checkpoint list checkpoints/p     what a checkpoint holds
-  watershed state checkpoints/p counts        the rows that a node keeps";
+  watershed state checkpoints/p counts        the rows that a node keeps
+  watershed new my-operators                  a crate for operators of your own";
 
 /// What the command was asked to do.
 #[derive(Debug, Parser)]
@@ -63,6 +66,7 @@ pub(super) enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
     Plan(plan::PlanArguments),
+    #[cfg(feature = "testing")]
     Test(test::TestArguments),
     Graph(graph::GraphArguments),
     Schema(schema::SchemaArguments),
@@ -70,6 +74,7 @@ pub(super) enum Command {
     Describe(describe::DescribeArguments),
     Checkpoint(checkpoint::CheckpointArguments),
     State(state::StateArguments),
+    New(new::NewArguments),
     Completions(completions::CompletionsArguments),
 }
 

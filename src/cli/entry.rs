@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use watershed_core::guard;
 
 use super::arguments::{Arguments, Command};
 use super::exit::{Exit, Outcome};
 use super::terminal::Terminal;
-use super::{check, checkpoint, completions, describe, graph, list, plan, run, schema, state, test};
+#[cfg(feature = "testing")]
+use super::test;
+use super::{check, checkpoint, completions, describe, graph, list, new, plan, run, schema, state};
 
 /// Runs the `watershed` command with this process's arguments. All nodes that are linked into the program are known.
 pub fn main() -> ExitCode {
@@ -28,6 +31,12 @@ pub fn main() -> ExitCode {
     let panicked = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&panicked);
     panic::set_hook(Box::new(move |panic| {
+        // The engine reports it as an error of the node, and says where if it is told.
+        if guard::in_node_code() {
+            let place = panic.location().map(ToString::to_string);
+            place.into_iter().for_each(guard::note_panic);
+            return;
+        }
         // Several threads may run into the same bug; saying it once is enough.
         if !seen.swap(true, Ordering::SeqCst) {
             report_bug(terminal, panic);
@@ -35,7 +44,7 @@ pub fn main() -> ExitCode {
     }));
     // State that a panic may have left half-changed is not looked at again: the process ends.
     let outcome = panic::catch_unwind(|| dispatch(&arguments, terminal));
-    // A thread of a connector may have panicked, and the engine noticed only that it went silent: still a bug.
+    // A thread may have panicked, and the engine noticed only that it went silent: still a bug.
     if panicked.load(Ordering::SeqCst) {
         return Exit::Bug.into();
     }
@@ -58,9 +67,11 @@ fn dispatch(arguments: &Arguments, terminal: Terminal) -> Outcome {
         Command::List(options) => list::run(options, terminal),
         Command::Describe(options) => describe::run(options, terminal),
         Command::Schema(options) => schema::run(options, terminal),
+        #[cfg(feature = "testing")]
         Command::Test(options) => test::run(options, terminal),
         Command::Checkpoint(options) => checkpoint::run(options, terminal),
         Command::State(options) => state::run(options, terminal),
+        Command::New(options) => new::run(options, terminal),
         Command::Completions(options) => completions::run(options, terminal),
     }
 }

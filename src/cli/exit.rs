@@ -15,9 +15,9 @@ pub enum Exit {
     Usage,
     /// 65: the graph has faults, or does not fit its checkpoint; nothing was started.
     BadGraph,
-    /// 70: a bug in Watershed, or in a node of somebody's.
+    /// 70: a bug in Watershed. A node that panics is a node that failed.
     Bug,
-    /// 74: something could not be read or written, or the data hold what the graph does not allow.
+    /// 74: something could not be read or written, the data hold what the graph does not allow, or a node failed.
     InputOutput,
     /// 75: it may work when tried again: the machine was short of something, or another process uses the checkpoint.
     TryAgain,
@@ -55,7 +55,7 @@ Exit codes:
   2   the command line was wrong
   65  the graph has faults or does not fit its checkpoint, nothing was started
   70  a bug
-  74  something could not be read or written
+  74  something could not be read or written, or a node failed
   75  it may work when tried again
   130 interrupted before the epoch in hand was done";
 

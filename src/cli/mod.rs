@@ -25,6 +25,7 @@ mod exit;
 mod files;
 mod graph;
 mod list;
+mod new;
 mod plan;
 mod run;
 mod schema;
@@ -32,6 +33,7 @@ mod state;
 mod storage;
 mod table;
 mod terminal;
+#[cfg(feature = "testing")]
 mod test;
 
 pub use entry::main;

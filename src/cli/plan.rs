@@ -113,7 +113,7 @@ fn table(verdict: &Verdict, recovery: &Recovery) -> Table {
     table.set_header(["node", "role", "verdict", "state", ""]);
     for node in &verdict.nodes {
         let size = state_bytes(node, recovery).map(bytes).unwrap_or_default();
-        let word = word(&node.change).to_owned();
+        let word = if node.migrated { "migrate" } else { word(&node.change) }.to_owned();
         table.add_row([node.node.clone(), node.role.name().to_owned(), word, size, reasons(node).join("\n")]);
     }
     if let Some(column) = table.column_mut(3) {

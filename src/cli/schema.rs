@@ -63,7 +63,7 @@ fn edge_text(edge: &EdgeDescription, terminal: Terminal) -> String {
     let named = |node: &str, port: &str, default: &str| {
         if port == default { node.to_owned() } else { format!("{node}.{port}") }
     };
-    let ends = format!("{} -> {}", named(&edge.from, edge.from_port, "out"), named(&edge.to, edge.to_port, "in"));
+    let ends = format!("{} -> {}", named(&edge.from, &edge.from_port, "out"), named(&edge.to, &edge.to_port, "in"));
     let keys = if edge.keys.is_empty() { String::new() } else { format!(" by {}", edge.keys.join(", ")) };
     let mut text = format!("{}  {}{keys}\n", terminal.paint_out(&ends, "1"), edge.mode);
     let widest = edge.columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);

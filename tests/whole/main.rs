@@ -7,6 +7,7 @@ mod damage;
 mod documents;
 mod durable;
 mod faults;
+mod kit;
 mod oracle;
 mod order;
 mod plan_text;

@@ -13,11 +13,21 @@ use crate::cli::exit::{Exit, Failure, exit_for};
 pub(in crate::cli) fn of_engine(error: &EngineError, checkpoint: Option<&str>) -> Failure {
     let failure = Failure::new(exit_code(error), message(error));
     match error {
-        EngineError::Node { .. } if checkpoint.is_some() => failure
-            .help("nothing of this epoch was committed; once the cause is gone, run the graph again and it goes on"),
-        EngineError::Node { .. } => {
-            failure.help("nothing of this epoch was committed; what earlier epochs gave stands")
+        EngineError::Node { source, .. } => {
+            let stands = if checkpoint.is_some() {
+                "nothing of this epoch was committed; once the cause is gone, run the graph again and it goes on"
+            } else {
+                "nothing of this epoch was committed; what earlier epochs gave stands"
+            };
+            match advice_on_code(source) {
+                Some(advice) => failure.help(format!("{advice}; {stands}")),
+                None => failure.help(stands),
+            }
         }
+        EngineError::Open { source, .. } => match advice_on_code(source) {
+            Some(advice) => failure.help(format!("{advice}; nothing was started")),
+            None => failure,
+        },
         EngineError::Threads(_) => failure.help("`--threads` takes fewer"),
         EngineError::Checkpoint { source, .. } => match advice(source) {
             Some(help) => failure.help(help),
@@ -59,12 +69,16 @@ fn exit_code(error: &EngineError) -> Exit {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Io { source, .. } => exit_for(source),
+        Error::AtKey { source, .. } => exit_of(source),
         _ => Exit::InputOutput,
     }
 }
 
-/// The message names its direct cause; what lies below that is added.
+/// The message names its direct cause; what lies below that is added. A graph that does not fit is told about in a table.
 fn message(error: &EngineError) -> String {
+    if let EngineError::Checkpoint { source: CheckpointError::Incompatible { location, .. }, .. } = error {
+        return format!("the graph does not fit checkpoint `{location}`");
+    }
     let mut message = error.to_string();
     let mut cause = error.source().and_then(std::error::Error::source);
     while let Some(below) = cause {
@@ -104,6 +118,16 @@ fn advice(error: &CheckpointError) -> Option<String> {
     })
 }
 
+/// What to do about code of a node that does not do.
+fn advice_on_code(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::AtKey { source, .. } => advice_on_code(source),
+        Error::Panicked { .. } => Some("a panic is a mistake in the code of the node's type, for its author to mend"),
+        Error::Slow { .. } => Some("`--call-limit` may allow more"),
+        _ => None,
+    }
+}
+
 fn advice_on_storage(error: &io::Error) -> Option<String> {
     let cause = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
@@ -122,7 +146,9 @@ fn advice_on_storage(error: &io::Error) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use watershed_core::epoch::Epoch;
+    use std::time::Duration;
+
+    use watershed_core::epoch::{Epoch, Partition};
 
     use super::*;
 
@@ -136,6 +162,30 @@ mod tests {
         assert!(message.starts_with("node `activity` failed in epoch 7: read `data/a.json`"), "{message}");
         assert_eq!(message.matches("permission denied").count(), 1, "{message}");
         assert!(of_engine(&error, Some("state")).help.is_some_and(|help| help.contains("goes on")));
+    }
+
+    #[test]
+    fn code_that_panics_or_is_slow_is_a_failure_of_its_node() {
+        let panicked = || Error::Panicked { message: "no rows".to_owned(), place: Some("src/lib.rs:7:5".to_owned()) };
+        let slow = Error::Slow { took: Duration::from_secs(9), limit: Duration::from_secs(1) };
+        let words = "node `sums` failed in epoch 7, partition 2: ";
+        for (source, said, help) in [
+            (panicked(), "panicked at src/lib.rs:7:5: no rows", "for its author to mend; nothing of this epoch"),
+            (
+                panicked().at_key("`user` = `a`"),
+                "at key `user` = `a`: panicked at src/lib.rs:7:5: no rows",
+                "for its author to mend; nothing of this epoch",
+            ),
+            (slow, "took 9s, and a call may take 1s", "`--call-limit` may allow more; nothing of this epoch"),
+        ] {
+            let partition = Some(Partition(2));
+            let error = EngineError::Node { node: "sums".into(), epoch: Epoch(7), partition, source };
+            let failure = of_engine(&error, None);
+            assert_eq!((failure.exit, failure.message), (Exit::InputOutput, Some(format!("{words}{said}"))));
+            assert!(failure.help.as_ref().is_some_and(|told| told.contains(help)), "{:?}", failure.help);
+        }
+        let error = EngineError::Open { node: "sums".into(), source: panicked() };
+        assert!(of_engine(&error, None).help.is_some_and(|told| told.ends_with("nothing was started")));
     }
 
     #[test]

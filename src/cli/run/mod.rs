@@ -10,6 +10,7 @@ pub(super) use self::numbers::bytes;
 
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use watershed_core::checkpoint::Change;
@@ -73,6 +74,10 @@ pub(super) struct RunArguments {
     /// The most rows in a batch
     #[arg(long, value_name = "N")]
     batch_rows: Option<NonZero<usize>>,
+    /// How long a node may take for a batch, or for the rows of a partition in an epoch, such as `30 seconds`; a longer call fails
+    /// its epoch. Left out, nothing limits it
+    #[arg(long, value_name = "DURATION", value_parser = parse_limit)]
+    call_limit: Option<Duration>,
     /// Write a line per epoch to standard error
     #[arg(long)]
     log: bool,
@@ -114,6 +119,7 @@ pub(super) fn run(arguments: &RunArguments, terminal: Terminal) -> Outcome {
         checkpoint: storage.clone(),
         adjustments: arguments.checkpoint.adjustments()?,
         max_epochs: arguments.max_epochs.map(NonZero::get),
+        call_limit: arguments.call_limit,
         ..EngineOptions::default()
     };
     options.threads = arguments.threads.map_or(options.threads, NonZero::get);
@@ -182,6 +188,12 @@ fn keeps_state(plan: &Plan) -> bool {
     plan.dag.node_weights().any(|node| keeps(&node.role))
 }
 
+/// A length of time that is some time.
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    let limit = text.parse::<TimeSpan>()?.to_std();
+    if limit.is_zero() { Err("write a duration such as `30 seconds`".to_owned()) } else { Ok(limit) }
+}
+
 /// A trigger as the command line writes it.
 fn parse_trigger(text: &str) -> Result<Trigger, String> {
     match text.to_ascii_lowercase().replace(['_', ' '], "-").as_str() {
@@ -198,6 +210,14 @@ fn parse_trigger(text: &str) -> Result<Trigger, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_some_time() {
+        assert_eq!(parse_limit("1m 30s"), Ok(Duration::from_secs(90)));
+        for text in ["0s", "-3s", "soon"] {
+            assert!(parse_limit(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn triggers_read_as_words_or_durations() {

@@ -118,6 +118,7 @@ fn context(version: &Version<'_>) -> EpochContext {
         processing_time: version.intent().map_or(Timestamp::from_micros(0), |intent| intent.processing_time),
         late: Watermark::NONE,
         evict: Watermark::NONE,
+        call_limit: None,
     }
 }
 
@@ -136,7 +137,7 @@ fn operator(version: &Version<'_>, node: &str, table: &str) -> Option<(Arc<dyn S
     let types = |fields: &arrow::datatypes::Fields| -> Vec<String> {
         fields.iter().map(|field| field.data_type().to_string()).collect()
     };
-    let same = |recorded: &[watershed_core::checkpoint::ColumnRecord], fields| {
+    let same = |recorded: &[watershed_core::state::ColumnRecord], fields| {
         recorded.iter().map(|column| &column.data_type).eq(types(fields).iter())
     };
     let fits = same(&recorded.keys, &declared.keys) && same(&recorded.values, &declared.values);
