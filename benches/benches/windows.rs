@@ -52,6 +52,7 @@ fn before_exchange(criterion: &mut Criterion) {
         processing_time: Timestamp::from_micros(0),
         late: Watermark::NONE,
         evict: Watermark::NONE,
+        call_limit: None,
     };
     let minutes = |minutes: i64| TimeSpan::from_seconds(60 * minutes);
     let tumbling = || WindowSpec::Tumbling { size: minutes(10), offset: TimeSpan::ZERO };

@@ -40,6 +40,10 @@ impl Answer {
     /// Takes rows that came out of a graph; where a key is there already, the row replaces it.
     pub(crate) fn replace(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
         let column = |name| batch.column_by_name(name);
+        if let Some(squares) = column("square").map(AsArray::as_primitive::<Float64Type>) {
+            self.add(0, "", Cell { count: squares.len() as i64, sum: squares.values().iter().sum() });
+            return Ok(());
+        }
         let ends = column("window_end").map(AsArray::as_primitive::<TimestampMicrosecondType>);
         let users = column("User").map(AsArray::as_string::<i32>);
         let sums = column("sum").map(AsArray::as_primitive::<Float64Type>);

