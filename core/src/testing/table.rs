@@ -40,7 +40,7 @@ impl Table {
     /// The rows of batches that have this schema.
     pub fn new(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self> {
         match batches {
-            [one] => Ok(Self(one.clone())),
+            [one] => Ok(Self(one.clone().with_schema(Arc::clone(schema)).map_err(crate::error::Error::from)?)),
             several => Ok(Self(concat_batches(schema, several).map_err(crate::error::Error::from)?)),
         }
     }
