@@ -84,10 +84,13 @@ fn adopt_node(
         let Some(kept) = TableVersion::load(storage, commit, &wanted.node, &table.name, None)? else { continue };
         for slot in kept.slots() {
             let rows = kept.scan(slot).map_err(failed)?;
-            let adopted = guarded(|| operator.adopt(earlier, &table.name, slot, rows)).map_err(failed)?;
-            for (index, slot, rows) in adopted {
-                store.table(index).apply(&Change::Upsert(slot, rows)).map_err(failed)?;
-            }
+            // Under guard with what the operator makes of them: rows of a table that it does not have are its fault.
+            let taken = guarded(|| {
+                let adopted = operator.adopt(earlier, &table.name, slot, rows)?;
+                let put = |(index, slot, rows)| store.table(index).apply(&Change::Upsert(slot, rows));
+                adopted.into_iter().try_for_each(put)
+            });
+            taken.map_err(failed)?;
         }
     }
     store.commit().map_err(failed)?;
