@@ -2,10 +2,9 @@
 
 use arrow::datatypes::Schema;
 use watershed_core::fault::{Fault, listed};
+use watershed_core::names::nearest;
 use watershed_core::schema::{TIMESTAMP, type_to_ddl};
 use watershed_core::stream::{EventTime, Mode, Stream, column_names};
-
-use crate::names::nearest;
 
 /// The one input of an operator with a single edge.
 ///

@@ -11,7 +11,6 @@ mod buckets;
 mod grouping;
 mod inputs;
 mod late;
-mod names;
 
 mod aggregate;
 mod assign_window;

@@ -7,11 +7,11 @@ use datafusion_sql::sqlparser::ast::{
     AccessExpr, Expr, Function, FunctionArguments, Ident, Query, Spanned, Visit, Visitor,
 };
 use watershed_core::fault::{Fault, Faults, listed};
+use watershed_core::names::nearest;
 
 use super::functions::{FUNCTIONS, Kind, is_clock};
 use super::syntax::Parsed;
 use crate::inputs::unknown_column;
-use crate::names::nearest;
 
 /// Whether an expression is about single rows or about groups of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
