@@ -9,6 +9,7 @@ pub mod error;
 pub mod fault;
 pub mod guard;
 pub mod keys;
+pub mod late;
 pub mod names;
 pub mod node;
 pub mod plan;

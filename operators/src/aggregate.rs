@@ -25,7 +25,7 @@ use watershed_core::time::{Timestamp, Watermark};
 use crate::buckets::Buckets;
 use crate::grouping::{Grouping, LateGroups, PartialSums};
 use crate::inputs;
-use crate::late;
+use watershed_core::late;
 
 /// Aggregates per key, without windows.
 ///

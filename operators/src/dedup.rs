@@ -25,7 +25,7 @@ use watershed_core::time::{Timestamp, Watermark};
 
 use crate::buckets::Buckets;
 use crate::inputs;
-use crate::late;
+use watershed_core::late;
 
 /// The first row of each key; later ones are dropped.
 ///

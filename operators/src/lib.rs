@@ -10,7 +10,6 @@ pub mod windows;
 mod buckets;
 mod grouping;
 mod inputs;
-mod late;
 
 mod aggregate;
 mod assign_window;

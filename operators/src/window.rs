@@ -31,8 +31,8 @@ use watershed_core::time::{Timestamp, Watermark};
 
 use crate::grouping::{Grouping, LateGroups, PartialSums};
 use crate::inputs::{self, TimeColumn};
-use crate::late;
 use crate::windows::{WindowSpec, Windows};
+use watershed_core::late;
 
 /// Aggregates per key and window of event time.
 ///

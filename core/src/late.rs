@@ -1,18 +1,18 @@
 //! Rows that came too late: at or before the watermark of the epoch before.
 
+use crate::epoch::Port;
+use crate::error::Result;
+use crate::time::Watermark;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter_record_batch, not};
 use arrow::datatypes::TimestampMicrosecondType;
-use watershed_core::epoch::Port;
-use watershed_core::error::Result;
-use watershed_core::time::Watermark;
 
 /// The port by which rows leave that came too late to have an effect.
-pub(crate) const PORT: Port = Port(1);
+pub const PORT: Port = Port(1);
 
 /// The rows of `batch` that are on time, and those that are late, if any, by the event time in column `time`. A row
 /// without a time is never late.
-pub(crate) fn split(batch: RecordBatch, time: usize, late: Watermark) -> Result<(RecordBatch, Option<RecordBatch>)> {
+pub fn split(batch: RecordBatch, time: usize, late: Watermark) -> Result<(RecordBatch, Option<RecordBatch>)> {
     let Some(watermark) = late.0 else {
         return Ok((batch, None));
     };
