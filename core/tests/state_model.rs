@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type};
 use proptest::prelude::*;
 use watershed_core::checkpoint::{StateContent, StateFile, TableContent, decode_state, encode_state};
@@ -212,4 +212,193 @@ fn contents_of(store: &mut StateStore) -> BTreeMap<i64, i64> {
     let rows = store.table(0).scan(Slot::NEVER).expect("a scan");
     let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
     column(0).into_iter().zip(column(1)).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Search {
+    Insert(Vec<(u8, Option<u8>, i64)>),
+    Remove(Vec<Option<u8>>, u8),
+    TakeDue(u8, u8),
+    Commit,
+    Restore,
+}
+
+fn searches() -> impl Strategy<Value = Vec<Search>> {
+    let key = || proptest::option::weighted(0.9, 0..6_u8);
+    let search = prop_oneof![
+        6 => proptest::collection::vec((0..4_u8, key(), 0..12_i64), 0..30).prop_map(Search::Insert),
+        2 => (proptest::collection::vec(key(), 0..4), 1..4_u8).prop_map(|(keys, every)| Search::Remove(keys, every)),
+        1 => (0..3_u8, 0..4_u8).prop_map(|(passed, border)| Search::TakeDue(passed, border)),
+        3 => Just(Search::Commit),
+        2 => Just(Search::Restore),
+    ];
+    proptest::collection::vec(search, 1..60)
+}
+
+/// By slot its rows, in the order in which their keys came to have one: the key's two columns, and the value.
+type Rows = BTreeMap<u8, Vec<(Option<String>, i64, i64)>>;
+
+/// What is found for every key there may be: whose match, and the row.
+fn found(store: &StateStore) -> Vec<(u32, Option<String>, i64, i64)> {
+    let looked_for = (0..7).map(Some).chain([None]);
+    let columns = keys(looked_for, false);
+    let table = &store.tables()[0];
+    let found = table.find(&columns, 8).expect("a search");
+    let rows = table.rows_of(&found).expect("rows");
+    let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
+    let names = rows.column(0).as_string::<i32>().iter().map(|name| name.map(str::to_owned));
+    let rows = names.zip(column(1)).zip(column(2));
+    found.of_row.iter().zip(rows).map(|(row, ((name, n), v))| (*row, name, n, v)).collect()
+}
+
+fn found_in(model: &Rows) -> Vec<(u32, Option<String>, i64, i64)> {
+    let looked_for = (0..7).map(Some).chain([None]).map(name).enumerate();
+    let of_key = |(row, name): (usize, Option<String>)| {
+        let rows = model.values().flatten().filter(move |(key, ..)| *key == name);
+        rows.map(move |(key, n, v)| (row as u32, key.clone(), *n, *v))
+    };
+    looked_for.flat_map(of_key).collect()
+}
+
+fn two_part_rows(schema: &TableSchema, rows: &[(u8, Option<u8>, i64)], value: i64) -> RecordBatch {
+    let numbers: Int64Array = rows.iter().map(|row| row.2).collect();
+    let values = Int64Array::from(vec![value; rows.len()]);
+    let columns = [keys(rows.iter().map(|row| row.1), false), vec![Arc::new(numbers), Arc::new(values)]].concat();
+    RecordBatch::try_new(schema.columns(), columns).expect("rows of the table")
+}
+
+proptest! {
+    #[test]
+    fn rows_are_found_by_part_of_their_key_as_a_scan_finds_them(searches in searches()) {
+        let field = |name: &str, data_type| Field::new(name, data_type, true);
+        let schema = TableSchema {
+            name: "t",
+            keys: vec![field("k", DataType::Utf8), field("n", DataType::Int64)].into(),
+            values: vec![field("v", DataType::Int64)].into(),
+            placed_by: PlacedBy::Leading(1),
+            slots: String::new(),
+        };
+        let new_store = || StateStore::new(vec![schema.clone()]);
+        let (mut store, mut restored) = (new_store(), new_store());
+        let (mut committed, mut model) = (Rows::new(), Rows::new());
+        for (step, search) in searches.into_iter().enumerate() {
+            match search {
+                Search::Insert(mut rows) => {
+                    rows.sort();
+                    rows.dedup();
+                    let mut slots: BTreeMap<Slot, Vec<u32>> = BTreeMap::new();
+                    for (index, (number, key, n)) in rows.iter().enumerate() {
+                        slots.entry(slot(*number)).or_default().push(index as u32);
+                        let (key, value) = (name(*key), step as i64);
+                        let kept = model.entry(*number).or_default();
+                        match kept.iter_mut().find(|row| row.0 == key && row.1 == *n) {
+                            Some(row) => row.2 = value,
+                            None => kept.push((key, *n, value)),
+                        }
+                    }
+                    let rows = two_part_rows(&schema, &rows, step as i64);
+                    store.table(0).insert(&slots, &rows).expect("an insertion");
+                }
+                Search::Remove(looked_for, every) => {
+                    let table = store.table(0);
+                    let columns = keys(looked_for.iter().copied(), false);
+                    let found = table.find(&columns, looked_for.len()).expect("a search");
+                    let numbers = table.columns_of(&found, &[1]).expect("a column");
+                    let every = i64::from(every);
+                    let numbers = numbers[0].as_primitive::<Int64Type>().values();
+                    let gone: BooleanArray = numbers.iter().map(|n| Some(n % every == 0)).collect();
+                    table.remove_found(&found, &gone).expect("a removal");
+                    for rows in model.values_mut() {
+                        rows.retain(|(key, n, _)| !looked_for.iter().any(|gone| name(*gone) == *key) || n % every != 0);
+                    }
+                }
+                Search::TakeDue(passed, border) => {
+                    let watermark = Watermark(Some(Timestamp::from_micros(i64::from(passed))));
+                    let is_due = |rows: &RecordBatch| {
+                        Ok(rows.column(1).as_primitive::<Int64Type>().iter().map(|n| n.map(|n| n < 6)).collect())
+                    };
+                    let taken = store.table(0).take_due(watermark, slot(border), is_due).expect("due rows");
+                    let taken: Vec<(Slot, usize)> = taken.into_iter().map(|(slot, rows)| (slot, rows.num_rows())).collect();
+                    let mut expected = Vec::new();
+                    for (number, rows) in &mut model {
+                        let before = rows.len();
+                        rows.retain(|(_, n, _)| *number > passed && (*number != border || *n >= 6));
+                        if before > rows.len() {
+                            expected.push((slot(*number), before - rows.len()));
+                        }
+                    }
+                    prop_assert_eq!(taken, expected);
+                }
+                Search::Commit => {
+                    let changes = store.commit().expect("commit").remove(0);
+                    committed = model.clone();
+                    through_a_file(&TableContent::Changes(changes), &schema, &mut restored, false);
+                    prop_assert_eq!(found(&restored), found_in(&model));
+                }
+                Search::Restore => {
+                    store = new_store();
+                    through_a_file(&TableContent::Rows(restored.tables()[0].freeze()), &schema, &mut store, false);
+                    model = committed.clone();
+                    let shared_out = StateStore::share_out(&[store], 3).expect("shares");
+                    let together: usize = shared_out.iter().map(|share| found(share).len()).sum();
+                    prop_assert_eq!(together, found_in(&model).len());
+                    store = StateStore::share_out(&shared_out, 1).expect("shares").remove(0);
+                    restored = StateStore::share_out(&shared_out, 1).expect("shares").remove(0);
+                    prop_assert_eq!(found(&store), found(&restored));
+                    committed = Rows::new();
+                    for number in 0..4_u8 {
+                        let rows = store.table(0).scan(slot(number)).expect("a scan");
+                        let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
+                        let names = rows.column(0).as_string::<i32>().iter().map(|name| name.map(str::to_owned));
+                        let rows = names.zip(column(1)).zip(column(2)).map(|((name, n), v)| (name, n, v)).collect();
+                        committed.insert(number, rows);
+                    }
+                    model = committed.clone();
+                }
+            }
+            prop_assert_eq!(found(&store), found_in(&model));
+        }
+    }
+}
+
+/// Keys come and go, so that segments are joined, ids given anew, and forgotten keys given back.
+#[test]
+fn finding_survives_compaction() {
+    let field = |name: &str| Field::new(name, DataType::Int64, true);
+    let schema = TableSchema {
+        name: "t",
+        keys: vec![field("k"), field("n")].into(),
+        values: vec![field("v")].into(),
+        placed_by: PlacedBy::Leading(1),
+        slots: String::new(),
+    };
+    let mut store = StateStore::new(vec![schema.clone()]);
+    let mut most_memory = 0;
+    for epoch in 0..200_i64 {
+        let table = store.table(0);
+        let of_epoch =
+            |epoch: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..300).map(|key| key + 10 * epoch))) };
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![epoch; 300]));
+        let rows = RecordBatch::try_new(schema.columns(), vec![of_epoch(epoch), Arc::clone(&numbers), numbers]);
+        let slots = BTreeMap::from([(Slot::NEVER, (0..300).collect())]);
+        table.insert(&slots, &rows.expect("rows of the table")).expect("an insertion");
+        if epoch >= 20 {
+            let found = table.find(&[of_epoch(epoch - 20)], 300).expect("a search");
+            let numbers = table.columns_of(&found, &[1]).expect("a column");
+            let old = numbers[0].as_primitive::<Int64Type>().iter().map(|n| n.map(|n| n == epoch - 20));
+            table.remove_found(&found, &old.collect()).expect("a removal");
+        }
+        store.commit().expect("commit");
+        let table = &store.tables()[0];
+        let found = table.find(&[of_epoch(epoch)], 300).expect("a search");
+        let columns = table.columns_of(&found, &[0, 1]).expect("columns");
+        let values = |index: usize| columns[index].as_primitive::<Int64Type>().values().to_vec();
+        let expected: Vec<(i64, i64)> = (10 * epoch..10 * epoch + 300)
+            .flat_map(|key| ((epoch - 19).max(0)..=epoch).map(move |n| (key, n)))
+            .filter(|(key, n)| (10 * n..10 * n + 300).contains(key))
+            .collect();
+        assert_eq!(values(0).into_iter().zip(values(1)).collect::<Vec<_>>(), expected, "epoch {epoch}");
+        most_memory = most_memory.max(store.memory());
+    }
+    assert!(most_memory < 3_000_000, "{most_memory} bytes");
 }

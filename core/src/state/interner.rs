@@ -75,6 +75,9 @@ fn hash_bytes(value: &[u8]) -> u64 {
 }
 
 impl Interner {
+    /// What a key that was never seen has in place of an id.
+    pub const UNKNOWN: u32 = u32::MAX;
+
     /// An index of keys of these types.
     pub fn new(types: &[DataType]) -> Result<Self> {
         let keys = match types {
@@ -120,6 +123,45 @@ impl Interner {
         self.table.reserve(keys, |entry| entry.hash);
     }
 
+    /// Appends to `ids` the id of each of `rows` keys, [`UNKNOWN`](Self::UNKNOWN) where it has none.
+    pub fn look_up(&self, keys: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        ids.reserve(rows);
+        let Self { table, keys: index } = self;
+        let known = |entry: Option<&Entry>| entry.map_or(Self::UNKNOWN, |entry| entry.id);
+        match index {
+            Keys::Unit(len) => ids.resize(ids.len() + rows, if *len > 0 { 0 } else { Self::UNKNOWN }),
+            Keys::Words { values, null } => {
+                let (words, is_null) = words(&keys[0]);
+                for (row, &word) in words.iter().enumerate() {
+                    ids.push(if is_null(row) {
+                        null.unwrap_or(Self::UNKNOWN)
+                    } else {
+                        known(find_word(table, values, hash_word(word), word, *null))
+                    });
+                }
+            }
+            Keys::Strings { bytes, null } => {
+                let strings = keys[0].as_string::<i32>();
+                for row in 0..rows {
+                    ids.push(if strings.is_null(row) {
+                        null.unwrap_or(Self::UNKNOWN)
+                    } else {
+                        let value = strings.value(row).as_bytes();
+                        known(find_bytes(table, bytes, hash_bytes(value), value, *null))
+                    });
+                }
+            }
+            Keys::Rows { bytes, converter } => {
+                let encoded = encode(converter, keys)?;
+                for row in 0..rows {
+                    let value = encoded.value(row);
+                    ids.push(known(find_bytes(table, bytes, hash_bytes(value), value, None)));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Appends to `ids` the id of each of `rows` keys, giving new keys the next ids.
     pub fn intern(&mut self, keys: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
         ids.reserve(rows);
@@ -139,10 +181,8 @@ impl Interner {
                         }));
                         continue;
                     }
-                    let null_id = *null;
                     let hash = hash_word(word);
-                    let same = |entry: &Entry| values[entry.id as usize] == word && Some(entry.id) != null_id;
-                    if let Some(entry) = table.find(hash, same) {
+                    if let Some(entry) = find_word(table, values, hash, word, *null) {
                         ids.push(entry.id);
                         continue;
                     }
@@ -179,10 +219,29 @@ fn insert(table: &mut HashTable<Entry>, hash: u64, id: u32) -> u32 {
     id
 }
 
+fn find_word<'a>(
+    table: &'a HashTable<Entry>,
+    values: &[i64],
+    hash: u64,
+    word: i64,
+    null: Option<u32>,
+) -> Option<&'a Entry> {
+    table.find(hash, |entry| values[entry.id as usize] == word && Some(entry.id) != null)
+}
+
+fn find_bytes<'a>(
+    table: &'a HashTable<Entry>,
+    bytes: &Arena,
+    hash: u64,
+    value: &[u8],
+    null: Option<u32>,
+) -> Option<&'a Entry> {
+    table.find(hash, |entry| entry.hash == hash && bytes.get(entry.id) == value && Some(entry.id) != null)
+}
+
 fn intern_bytes(table: &mut HashTable<Entry>, bytes: &mut Arena, value: &[u8], null: Option<u32>) -> u32 {
     let hash = hash_bytes(value);
-    let same = |entry: &Entry| entry.hash == hash && bytes.get(entry.id) == value && Some(entry.id) != null;
-    if let Some(entry) = table.find(hash, same) {
+    if let Some(entry) = find_bytes(table, bytes, hash, value, null) {
         return entry.id;
     }
     bytes.push(value);
@@ -233,6 +292,13 @@ mod tests {
             assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "{types:?}");
             assert_eq!(intern(&mut interner, &keys), [0, 1, 2, 0, 1, 3], "known already, {types:?}");
             assert_eq!(interner.len(), 4);
+            let mut known = Vec::new();
+            interner.look_up(&keys, keys[0].len(), &mut known).expect("keys of the declared types");
+            assert_eq!(known, [0, 1, 2, 0, 1, 3], "{types:?}");
+            let empty = Interner::new(&types).expect("types that can be keys");
+            empty.look_up(&keys, keys[0].len(), &mut known).expect("keys of the declared types");
+            assert_eq!(known[6..], [Interner::UNKNOWN; 6], "looking up remembers nothing, {types:?}");
+            assert!(empty.is_empty());
         }
     }
 

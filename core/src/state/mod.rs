@@ -16,12 +16,15 @@
 //! keeps, and applying it to the version before gives the same table again. The order of a scan is that in which keys came to have
 //! a row, and depends on nothing else, so a restored table is read in the order of the one it was made from.
 
+mod found;
+mod index;
 mod interner;
 mod record;
 mod slot;
 mod store;
 mod table;
 
+pub use found::Found;
 pub use interner::Interner;
 pub use record::{ColumnRecord, EarlierState, TableRecord};
 pub use slot::Slot;

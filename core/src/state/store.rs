@@ -8,6 +8,7 @@ use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, Time
 use arrow::compute::{filter, take, take_record_batch};
 use arrow::datatypes::{Fields, Schema, SchemaRef};
 
+use super::index::Index;
 use super::slot::Slot;
 use super::table::{FrozenSlot, SlotTable};
 use crate::error::Result;
@@ -44,6 +45,8 @@ pub enum PlacedBy {
     Keys,
     /// Its slot: rows are exchanged by that time.
     Slot,
+    /// Its first so many key columns: rows are exchanged by these, and can be [found](StateTable::find) by them.
+    Leading(usize),
 }
 
 /// A change of a table.
@@ -82,6 +85,9 @@ pub struct StateStore {
 
 impl StateStore {
     /// Empty tables.
+    ///
+    /// # Panics
+    /// If rows are to be found by columns of types that have no order and so cannot be keys.
     pub fn new(schemas: Vec<TableSchema>) -> Self {
         Self { tables: schemas.into_iter().map(StateTable::new).collect() }
     }
@@ -130,7 +136,8 @@ impl StateStore {
 
     /// The bytes of memory held.
     pub fn memory(&self) -> usize {
-        self.tables.iter().flat_map(|table| table.slots.values()).map(SlotTable::memory).sum()
+        let rows: usize = self.tables.iter().flat_map(|table| table.slots.values()).map(SlotTable::memory).sum();
+        rows + self.tables.iter().filter_map(|table| table.index.as_ref()).map(Index::memory).sum::<usize>()
     }
 }
 
@@ -142,8 +149,10 @@ impl TableSchema {
         rows: &RecordBatch,
         partitions: usize,
     ) -> Result<Vec<(usize, RecordBatch)>> {
+        let by_columns = |columns| partition_of_rows(&rows.columns()[..columns], rows.num_rows(), partitions);
         let of_rows = match self.placed_by {
-            PlacedBy::Keys => partition_of_rows(&rows.columns()[..self.keys.len()], rows.num_rows(), partitions)?,
+            PlacedBy::Keys => by_columns(self.keys.len())?,
+            PlacedBy::Leading(columns) => by_columns(columns)?,
             PlacedBy::Slot => {
                 let time = slot.time().map_or(i64::MAX, Timestamp::micros);
                 let time: ArrayRef = Arc::new(TimestampMicrosecondArray::from_value(time, 1));
@@ -166,9 +175,11 @@ impl TableSchema {
 pub struct StateTable {
     declared: TableSchema,
     schema: SchemaRef,
-    slots: BTreeMap<Slot, SlotTable>,
+    pub(super) slots: BTreeMap<Slot, SlotTable>,
+    /// Where rows are found by part of their key.
+    pub(super) index: Option<Index>,
     /// Since the last commit, in order.
-    changes: Vec<Change>,
+    pub(super) changes: Vec<Change>,
 }
 
 /// A table at one moment, to be read while the table itself goes on to change.
@@ -240,7 +251,18 @@ pub struct Gathered {
 
 impl StateTable {
     fn new(declared: TableSchema) -> Self {
-        Self { schema: declared.columns(), declared, slots: BTreeMap::new(), changes: Vec::new() }
+        let index = match declared.placed_by {
+            PlacedBy::Leading(columns) => {
+                let types = declared.keys.iter().take(columns).map(|field| field.data_type().clone()).collect();
+                Some(Index::new(types).expect("an operator's key columns are of types that can be keys"))
+            }
+            PlacedBy::Keys | PlacedBy::Slot => None,
+        };
+        Self { schema: declared.columns(), declared, slots: BTreeMap::new(), index, changes: Vec::new() }
+    }
+
+    pub(super) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
     /// What the table holds, as its operator declared it.
@@ -274,12 +296,27 @@ impl StateTable {
     /// Does again what was done to another table.
     pub fn apply(&mut self, change: &Change) -> Result<()> {
         match change {
-            Change::Upsert(slot, rows) => self.slot(*slot)?.put(rows.clone()),
-            Change::Remove(slot, keys) => self.slot(*slot)?.take_out(keys.columns(), keys.num_rows()),
-            Change::Drop(slot) => {
-                self.slots.remove(slot);
-                Ok(())
+            Change::Upsert(slot, rows) => {
+                let ids = self.slot(*slot)?.put(rows.clone())?;
+                if let Some(index) = &mut self.index {
+                    index.keep(*slot, &ids, rows.columns())?;
+                }
             }
+            Change::Remove(slot, keys) => {
+                let ids = self.slot(*slot)?.take_out(keys.columns(), keys.num_rows())?;
+                if let Some(index) = &mut self.index {
+                    index.remove(*slot, &ids);
+                }
+            }
+            Change::Drop(slot) => self.drop_slot(*slot),
+        }
+        Ok(())
+    }
+
+    fn drop_slot(&mut self, slot: Slot) {
+        self.slots.remove(&slot);
+        if let Some(index) = &mut self.index {
+            index.drop_slot(slot);
         }
     }
 
@@ -320,23 +357,33 @@ impl StateTable {
             .get_mut(&groups.slot)
             .expect("grouping made the slot, and dropping it ends the epoch's use of it");
         table.upsert(&groups.ids, rows.clone());
+        if let Some(index) = &mut self.index {
+            index.keep(groups.slot, &groups.ids, rows.columns())?;
+        }
         self.changes.push(Change::Upsert(groups.slot, rows));
         Ok(())
     }
 
     /// Removes the rows of those `groups` for which `gone` is true.
     pub fn remove(&mut self, groups: &Groups, gone: &[bool]) -> Result<()> {
-        let Some(table) = self.slots.get_mut(&groups.slot) else { return Ok(()) };
-        let gone: Vec<bool> = table.holds(&groups.ids).iter().zip(gone).map(|(held, gone)| *held && *gone).collect();
-        let groups = groups.only(&gone)?;
-        if groups.is_empty() {
-            return Ok(());
+        let held = self.holds(groups);
+        let gone = groups.ids.iter().zip(held.iter().zip(gone)).filter(|(_, (held, gone))| **held && **gone);
+        let ids: Vec<u32> = gone.map(|(id, _)| *id).collect();
+        self.remove_ids(groups.slot, &ids)
+    }
+
+    /// Removes the rows that the keys with these ids have in `slot`.
+    pub(super) fn remove_ids(&mut self, slot: Slot, ids: &[u32]) -> Result<()> {
+        let Some(table) = self.slots.get_mut(&slot).filter(|_| !ids.is_empty()) else { return Ok(()) };
+        let keys: Vec<usize> = (0..self.declared.keys.len()).collect();
+        let keys = table.rows_of(ids, &self.schema)?.project(&keys)?;
+        for id in ids {
+            table.remove(*id);
         }
-        groups.ids.iter().for_each(|id| table.remove(*id));
-        let keys = Arc::new(Schema::new(self.declared.keys.clone()));
-        let options = RecordBatchOptions::new().with_row_count(Some(groups.len()));
-        let keys = RecordBatch::try_new_with_options(keys, groups.keys, &options)?;
-        self.changes.push(Change::Remove(groups.slot, keys));
+        if let Some(index) = &mut self.index {
+            index.remove(slot, ids);
+        }
+        self.changes.push(Change::Remove(slot, keys));
         Ok(())
     }
 
@@ -367,11 +414,12 @@ impl StateTable {
             if !entry.key().time().is_some_and(|time| watermark.has_passed(time)) {
                 break;
             }
-            let (slot, table) = entry.remove_entry();
+            let slot = *entry.key();
             dropped.insert(slot);
-            if table.committed {
+            if entry.get().committed {
                 known.push(Change::Drop(slot));
             }
+            self.drop_slot(slot);
         }
         if !dropped.is_empty() {
             // What this epoch did to them is of no use to anybody any more.
@@ -381,10 +429,29 @@ impl StateTable {
     }
 
     fn commit(&mut self) -> Result<Vec<Change>> {
-        for table in self.slots.values_mut() {
-            table.commit(&self.schema)?;
+        for (slot, table) in &mut self.slots {
+            if let (Some(ids_before), Some(index)) = (table.commit(&self.schema)?, &mut self.index) {
+                index.renumber(*slot, &ids_before);
+            }
         }
-        self.slots.retain(|_, table| table.rows() > 0);
+        let empty: Vec<Slot> =
+            self.slots.iter().filter(|(_, table)| table.rows() == 0).map(|(slot, _)| *slot).collect();
+        for slot in empty {
+            self.drop_slot(slot);
+        }
+        self.renew_index()?;
         Ok(std::mem::take(&mut self.changes))
+    }
+
+    /// Makes the index anew where it holds mostly keys without a row.
+    fn renew_index(&mut self) -> Result<()> {
+        let Some(index) = self.index.as_mut().filter(|index| index.is_mostly_dead()) else { return Ok(()) };
+        let mut renewed = index.emptied()?;
+        for (slot, table) in &self.slots {
+            let ids = table.ids_in_order();
+            renewed.keep(*slot, &ids, table.rows_of(&ids, &self.schema)?.columns())?;
+        }
+        *index = renewed;
+        Ok(())
     }
 }

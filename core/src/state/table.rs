@@ -103,25 +103,25 @@ impl SlotTable {
         segments + by_id + self.interner.memory()
     }
 
-    /// Keeps rows, keys first, each in place of the one that its key has: what a checkpoint holds. No key stands twice.
-    pub(super) fn put(&mut self, rows: RecordBatch) -> Result<()> {
+    /// Keeps rows, keys first, each in place of the one that its key has. No key stands twice. Gives the ids of the keys.
+    pub(super) fn put(&mut self, rows: RecordBatch) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
         self.interner.reserve(rows.num_rows());
         self.interner.intern(&rows.columns()[..self.types.len()], rows.num_rows(), &mut ids)?;
         self.grow();
         self.upsert(&ids, rows);
-        Ok(())
+        Ok(ids)
     }
 
-    /// Removes the rows with these keys.
-    pub(super) fn take_out(&mut self, keys: &[ArrayRef], rows: usize) -> Result<()> {
+    /// Removes the rows with these keys. Gives the ids of the keys.
+    pub(super) fn take_out(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
         self.interner.intern(keys, rows, &mut ids)?;
         self.grow();
-        for id in ids {
-            self.remove(id);
+        for id in &ids {
+            self.remove(*id);
         }
-        Ok(())
+        Ok(ids)
     }
 
     /// Makes room for what is kept by id.
@@ -171,15 +171,37 @@ impl SlotTable {
         self.rows_at(&self.places_in_order(), schema)
     }
 
-    fn places_in_order(&self) -> Vec<Place> {
-        let live = |place: &Place| *place != Place::NOWHERE;
+    /// The ids of the keys that have a row, in the order in which they came to have one.
+    pub(super) fn ids_in_order(&self) -> Vec<u32> {
+        let live = |id: &u32| self.places[*id as usize] != Place::NOWHERE;
         match &self.order {
-            None => self.places.iter().copied().filter(live).collect(),
+            None => (0..self.places.len() as u32).filter(live).collect(),
             Some(Order { ids, position }) => {
                 let last = |(place, id): &(usize, &u32)| position[**id as usize] as usize == *place;
-                ids.iter().enumerate().filter(last).map(|(_, id)| self.places[*id as usize]).filter(live).collect()
+                ids.iter().enumerate().filter(last).map(|(_, id)| *id).filter(live).collect()
             }
         }
+    }
+
+    fn places_in_order(&self) -> Vec<Place> {
+        self.ids_in_order().into_iter().map(|id| self.places[id as usize]).collect()
+    }
+
+    /// The segment and row of the key with this id, which has one.
+    pub(super) fn place(&self, id: u32) -> (usize, usize) {
+        let Place { segment, row } = self.places[id as usize];
+        (segment as usize, row as usize)
+    }
+
+    /// The rows of a segment in which some key's row is.
+    pub(super) fn segment(&self, segment: usize) -> &RecordBatch {
+        segment_rows(&self.segments, segment as u32)
+    }
+
+    /// The rows of the keys with these ids, which have one.
+    pub(super) fn rows_of(&self, ids: &[u32], schema: &SchemaRef) -> Result<RecordBatch> {
+        let places: Vec<Place> = ids.iter().map(|id| self.places[*id as usize]).collect();
+        self.rows_at(&places, schema)
     }
 
     /// The rows as they are now, to be read while the table goes on to change.
@@ -232,7 +254,8 @@ impl SlotTable {
         }
     }
 
-    pub(super) fn commit(&mut self, schema: &SchemaRef) -> Result<()> {
+    /// Gives back what nothing refers to any more. When that gave the keys new ids, tells the old id of each new one.
+    pub(super) fn commit(&mut self, schema: &SchemaRef) -> Result<Option<Vec<u32>>> {
         self.committed = true;
         // Keys that were only looked for count too: they are met in every table of an operator, written or not.
         let mostly_dead_keys = self.interner.len() > 2 * self.live + 1024;
@@ -243,15 +266,16 @@ impl SlotTable {
             let kept: usize =
                 self.segments.iter().filter_map(|segment| segment.rows.as_ref()).map(RecordBatch::num_rows).sum();
             if self.segments.len() > MOST_SEGMENTS || kept > 2 * self.live + 1024 || mostly_dead_keys {
-                self.compact(schema)?;
+                return self.compact(schema).map(Some);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
-    /// Copies the live rows into one segment and forgets keys without a row.
-    fn compact(&mut self, schema: &SchemaRef) -> Result<()> {
-        let rows = self.scan(schema)?;
+    /// Copies the live rows into one segment and forgets keys without a row. Tells the old id of each new one.
+    fn compact(&mut self, schema: &SchemaRef) -> Result<Vec<u32>> {
+        let ids_before = self.ids_in_order();
+        let rows = self.rows_of(&ids_before, schema)?;
         if self.interner.len() > self.live || self.order.is_some() {
             let mut interner = Interner::new(&self.types)?;
             interner.reserve(rows.num_rows());
@@ -265,7 +289,7 @@ impl SlotTable {
         self.fresh = self.live as u32;
         self.order = None;
         self.segments = vec![Segment { live: self.live, rows: Some(rows) }];
-        Ok(())
+        Ok(ids_before)
     }
 }
 
@@ -287,10 +311,12 @@ impl FrozenSlot {
     }
 }
 
+fn segment_rows(segments: &[Segment], segment: u32) -> &RecordBatch {
+    segments[segment as usize].rows.as_ref().expect("a segment with live rows is kept")
+}
+
 fn rows_at(segments: &[Segment], places: &[Place], schema: &SchemaRef) -> Result<RecordBatch> {
-    let segment_rows = |segment: u32| -> &RecordBatch {
-        segments[segment as usize].rows.as_ref().expect("a segment with live rows is kept")
-    };
+    let segment_rows = |segment: u32| segment_rows(segments, segment);
     let Some(first) = places.first() else {
         return Ok(RecordBatch::new_empty(Arc::clone(schema)));
     };
