@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, Int64Type};
 use proptest::prelude::*;
 use watershed_core::checkpoint::{StateContent, StateFile, TableContent, decode_state, encode_state};
 use watershed_core::epoch::Epoch;
-use watershed_core::state::{PlacedBy, Slot, StateStore, TableSchema};
+use watershed_core::state::{Found, PlacedBy, Slot, StateStore, StateTable, TableSchema};
 use watershed_core::time::{Timestamp, Watermark};
 
 #[derive(Clone, Debug)]
@@ -219,6 +220,7 @@ enum Search {
     Insert(Vec<(u8, Option<u8>, i64)>),
     Remove(Vec<Option<u8>>, u8),
     TakeDue(u8, u8),
+    DropDue(u8, u8),
     Commit,
     Restore,
 }
@@ -229,6 +231,7 @@ fn searches() -> impl Strategy<Value = Vec<Search>> {
         6 => proptest::collection::vec((0..4_u8, key(), 0..12_i64), 0..30).prop_map(Search::Insert),
         2 => (proptest::collection::vec(key(), 0..4), 1..4_u8).prop_map(|(keys, every)| Search::Remove(keys, every)),
         1 => (0..3_u8, 0..4_u8).prop_map(|(passed, border)| Search::TakeDue(passed, border)),
+        1 => (0..3_u8, 0..4_u8).prop_map(|(passed, border)| Search::DropDue(passed, border)),
         3 => Just(Search::Commit),
         2 => Just(Search::Restore),
     ];
@@ -244,7 +247,30 @@ fn found(store: &StateStore) -> Vec<(u32, Option<String>, i64, i64)> {
     let columns = keys(looked_for, false);
     let table = &store.tables()[0];
     let found = table.find(&columns, 8).expect("a search");
-    let rows = table.rows_of(&found).expect("rows");
+    let rows = rows_of(table, &found);
+    assert_eq!(found_in_portions(table, &columns), rows);
+    // Looked for twice, a row is found first by the first of both.
+    let twice = columns.iter().map(|column| concat(&[column, column]).expect("columns")).collect::<Vec<_>>();
+    let twice = table.find(&twice, 16).expect("a search");
+    assert_eq!(twice.len(), 2 * rows.len());
+    assert_eq!(rows_of(table, &twice.only(&twice.firsts())), rows);
+    rows
+}
+
+fn found_in_portions(table: &StateTable, columns: &[ArrayRef]) -> Vec<(u32, Option<String>, i64, i64)> {
+    let mut sought = table.seek(columns, 8).expect("a search");
+    let mut all = Vec::new();
+    loop {
+        let found = table.find_next(&mut sought, 2);
+        let Some(last) = found.of_row.last() else { return all };
+        let before = found.of_row.iter().filter(|row| *row < last).count();
+        assert!(before < 2, "once a portion is full, only the row in hand is added");
+        all.extend(rows_of(table, &found));
+    }
+}
+
+fn rows_of(table: &StateTable, found: &Found) -> Vec<(u32, Option<String>, i64, i64)> {
+    let rows = table.rows_of(found).expect("rows");
     let column = |index: usize| rows.column(index).as_primitive::<Int64Type>().values().to_vec();
     let names = rows.column(0).as_string::<i32>().iter().map(|name| name.map(str::to_owned));
     let rows = names.zip(column(1)).zip(column(2));
@@ -312,13 +338,21 @@ proptest! {
                         rows.retain(|(key, n, _)| !looked_for.iter().any(|gone| name(*gone) == *key) || n % every != 0);
                     }
                 }
-                Search::TakeDue(passed, border) => {
+                Search::TakeDue(passed, border) | Search::DropDue(passed, border) => {
                     let watermark = Watermark(Some(Timestamp::from_micros(i64::from(passed))));
                     let is_due = |rows: &RecordBatch| {
                         Ok(rows.column(1).as_primitive::<Int64Type>().iter().map(|n| n.map(|n| n < 6)).collect())
                     };
-                    let taken = store.table(0).take_due(watermark, slot(border), is_due).expect("due rows");
-                    let taken: Vec<(Slot, usize)> = taken.into_iter().map(|(slot, rows)| (slot, rows.num_rows())).collect();
+                    let taken = match search {
+                        Search::TakeDue(..) => {
+                            let taken = store.table(0).take_due(watermark, slot(border), is_due).expect("due rows");
+                            Some(taken.into_iter().map(|(slot, rows)| (slot, rows.num_rows())).collect::<Vec<_>>())
+                        }
+                        _ => {
+                            store.table(0).drop_due(watermark, slot(border), is_due).expect("due rows");
+                            None
+                        }
+                    };
                     let mut expected = Vec::new();
                     for (number, rows) in &mut model {
                         let before = rows.len();
@@ -327,7 +361,7 @@ proptest! {
                             expected.push((slot(*number), before - rows.len()));
                         }
                     }
-                    prop_assert_eq!(taken, expected);
+                    prop_assert_eq!(taken.unwrap_or_else(|| expected.clone()), expected);
                 }
                 Search::Commit => {
                     let changes = store.commit().expect("commit").remove(0);

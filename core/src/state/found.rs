@@ -5,13 +5,23 @@ use std::collections::BTreeMap;
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, interleave, take_record_batch};
 
+use super::index::Index;
 use super::slot::Slot;
 use super::store::{Change, StateTable};
 use super::table::SlotTable;
 use crate::error::Result;
 use crate::time::Watermark;
 
-/// The rows that [`StateTable::find`] found. Of no use any more once the table has changed.
+/// Rows that are looked for, and how far that has come: what [`StateTable::seek`] gives.
+#[derive(Debug)]
+pub struct Sought {
+    /// Of each row, the id of its leading key.
+    keys: Vec<u32>,
+    /// The first row whose matches were not given yet.
+    next: usize,
+}
+
+/// The rows that [`StateTable::find`] found. Of no use any more once one of them was removed.
 #[derive(Debug, Default)]
 pub struct Found {
     /// For each match, which of the rows looked for it belongs to; ascending.
@@ -42,6 +52,28 @@ impl Found {
             slots: self.slots.clone(),
         }
     }
+
+    /// The matches for which `wanted` is true.
+    #[must_use]
+    pub fn only(&self, wanted: &BooleanArray) -> Self {
+        let wanted = || wanted.values().set_indices();
+        Self {
+            of_row: wanted().map(|at| self.of_row[at]).collect(),
+            places: wanted().map(|at| self.places[at]).collect(),
+            slots: self.slots.clone(),
+        }
+    }
+
+    /// Which matches are the first to have found their row.
+    pub fn firsts(&self) -> BooleanArray {
+        let mut by_place: Vec<u32> = (0..self.len() as u32).collect();
+        by_place.sort_unstable_by_key(|&at| (self.places[at as usize], at));
+        let mut first = vec![false; self.len()];
+        for same in by_place.chunk_by(|one, other| self.places[*one as usize] == self.places[*other as usize]) {
+            first[same[0] as usize] = true;
+        }
+        first.into()
+    }
 }
 
 impl StateTable {
@@ -51,23 +83,45 @@ impl StateTable {
     /// # Panics
     /// If the table is not [placed by](super::PlacedBy::Leading) leading columns.
     pub fn find(&self, leading: &[ArrayRef], rows: usize) -> Result<Found> {
-        let index = self.index.as_ref().expect("only a table placed by leading columns is searched by them");
+        Ok(self.find_next(&mut self.seek(leading, rows)?, usize::MAX))
+    }
+
+    /// Looks for these rows as [`find`](Self::find) does; their matches are to be taken a portion at a time, since many rows may
+    /// have many.
+    ///
+    /// # Panics
+    /// If the table is not placed by leading columns.
+    pub fn seek(&self, leading: &[ArrayRef], rows: usize) -> Result<Sought> {
+        Ok(Sought { keys: self.index().look_up(leading, rows)?, next: 0 })
+    }
+
+    /// The matches of the next rows looked for, as the table is now but for keys that were not in it then: as soon as there are
+    /// `most`, only those of the row in hand are added. None when there are no more.
+    pub fn find_next(&self, sought: &mut Sought, most: usize) -> Found {
         let mut found = Found::default();
         let mut number_of: BTreeMap<Slot, u32> = BTreeMap::new();
         let mut last = None;
-        index.find(leading, rows, |row, slot, id| {
-            let number = match last {
-                Some((same, number)) if same == slot => number,
-                _ => *number_of.entry(slot).or_insert_with(|| {
-                    found.slots.push(slot);
-                    found.slots.len() as u32 - 1
-                }),
-            };
-            last = Some((slot, number));
-            found.of_row.push(row);
-            found.places.push((number, id));
-        })?;
-        Ok(found)
+        while let Some(&key) = sought.keys.get(sought.next).filter(|_| found.len() < most) {
+            let row = sought.next as u32;
+            sought.next += 1;
+            self.index().rows_with(key, |slot, id| {
+                let number = match last {
+                    Some((same, number)) if same == slot => number,
+                    _ => *number_of.entry(slot).or_insert_with(|| {
+                        found.slots.push(slot);
+                        found.slots.len() as u32 - 1
+                    }),
+                };
+                last = Some((slot, number));
+                found.of_row.push(row);
+                found.places.push((number, id));
+            });
+        }
+        found
+    }
+
+    fn index(&self) -> &Index {
+        self.index.as_ref().expect("only a table placed by leading columns is searched by them")
     }
 
     /// The rows found, key columns first: one per match.
@@ -144,20 +198,40 @@ impl StateTable {
         &mut self,
         watermark: Watermark,
         border: Slot,
-        is_due: impl Fn(&RecordBatch) -> Result<BooleanArray>,
+        is_due: impl FnOnce(&RecordBatch) -> Result<BooleanArray>,
     ) -> Result<Vec<(Slot, RecordBatch)>> {
         let passed = self.slots_up_to(watermark);
         let mut taken = passed.iter().map(|slot| Ok((*slot, self.scan(*slot)?))).collect::<Result<Vec<_>>>()?;
-        self.drop_slots(watermark);
-        if let Some(table) = self.slots.get(&border) {
-            let (ids, rows) = (table.ids_in_order(), self.scan(border)?);
-            let due = is_due(&rows)?;
-            if due.true_count() > 0 {
-                let gone = ids.into_iter().zip(&due).filter(|(_, due)| *due == Some(true)).map(|(id, _)| id);
-                self.remove_ids(border, &gone.collect::<Vec<_>>())?;
-                taken.push((border, filter_record_batch(&rows, &due)?));
-            }
-        }
+        taken.extend(self.end_due(watermark, border, is_due)?.map(|rows| (border, rows)));
         Ok(taken)
+    }
+
+    /// As [`take_due`](Self::take_due), of rows that nobody wants to see: those of slots passed are not looked at.
+    pub fn drop_due(
+        &mut self,
+        watermark: Watermark,
+        border: Slot,
+        is_due: impl FnOnce(&RecordBatch) -> Result<BooleanArray>,
+    ) -> Result<()> {
+        self.end_due(watermark, border, is_due).map(drop)
+    }
+
+    /// Drops the slots passed, and takes the rows out of `border` that are due.
+    fn end_due(
+        &mut self,
+        watermark: Watermark,
+        border: Slot,
+        is_due: impl FnOnce(&RecordBatch) -> Result<BooleanArray>,
+    ) -> Result<Option<RecordBatch>> {
+        self.drop_slots(watermark);
+        let Some(table) = self.slots.get(&border) else { return Ok(None) };
+        let (ids, rows) = (table.ids_in_order(), self.scan(border)?);
+        let due = is_due(&rows)?;
+        if due.true_count() == 0 {
+            return Ok(None);
+        }
+        let gone = ids.into_iter().zip(&due).filter(|(_, due)| *due == Some(true)).map(|(id, _)| id);
+        self.remove_ids(border, &gone.collect::<Vec<_>>())?;
+        Ok(Some(filter_record_batch(&rows, &due)?))
     }
 }

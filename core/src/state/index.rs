@@ -161,19 +161,20 @@ impl Index {
         }
     }
 
-    /// Calls `found` with the row looked for, the slot, and the id in it, of every row with the leading key of one of `rows`
-    /// rows.
-    pub(super) fn find(&self, leading: &[ArrayRef], rows: usize, mut found: impl FnMut(u32, Slot, u32)) -> Result<()> {
+    /// The ids of the leading keys of `rows` rows, [`Interner::UNKNOWN`] for one that no row has.
+    pub(super) fn look_up(&self, leading: &[ArrayRef], rows: usize) -> Result<Vec<u32>> {
         let mut keys = Vec::new();
         self.keys.look_up(leading, rows, &mut keys)?;
-        for (row, key) in keys.into_iter().enumerate().filter(|(_, key)| *key != Interner::UNKNOWN) {
-            let mut place = self.chains[key as usize].first;
-            while place != NONE {
-                let link = self.links[place as usize];
-                found(row as u32, link.slot, link.id);
-                place = link.next;
-            }
+        Ok(keys)
+    }
+
+    /// Calls `found` with the slot, and the id in it, of every row with the leading key of this id.
+    pub(super) fn rows_with(&self, key: u32, mut found: impl FnMut(Slot, u32)) {
+        let mut place = self.chains.get(key as usize).map_or(NONE, |chain| chain.first);
+        while place != NONE {
+            let link = self.links[place as usize];
+            found(link.slot, link.id);
+            place = link.next;
         }
-        Ok(())
     }
 }

@@ -24,7 +24,7 @@ mod slot;
 mod store;
 mod table;
 
-pub use found::Found;
+pub use found::{Found, Sought};
 pub use interner::Interner;
 pub use record::{ColumnRecord, EarlierState, TableRecord};
 pub use slot::Slot;
