@@ -27,7 +27,9 @@ pub enum Mode {
     Append,
     /// A row replaces the one with equal values in these columns.
     Update(Vec<String>),
-    /// An epoch's rows replace all earlier ones; these columns are unique.
+    /// An epoch's rows replace all earlier ones; these columns, if there are any, are unique. What comes from a table that is read
+    /// now and then replaces them only in the epochs that read it: see
+    /// [`EpochInput::replaced`](crate::node::EpochInput::replaced).
     Complete(Vec<String>),
 }
 

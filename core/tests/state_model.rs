@@ -343,15 +343,12 @@ proptest! {
                     let is_due = |rows: &RecordBatch| {
                         Ok(rows.column(1).as_primitive::<Int64Type>().iter().map(|n| n.map(|n| n < 6)).collect())
                     };
-                    let taken = match search {
-                        Search::TakeDue(..) => {
-                            let taken = store.table(0).take_due(watermark, slot(border), is_due).expect("due rows");
-                            Some(taken.into_iter().map(|(slot, rows)| (slot, rows.num_rows())).collect::<Vec<_>>())
-                        }
-                        _ => {
-                            store.table(0).drop_due(watermark, slot(border), is_due).expect("due rows");
-                            None
-                        }
+                    let taken = if let Search::TakeDue(..) = search {
+                        let taken = store.table(0).take_due(watermark, slot(border), is_due).expect("due rows");
+                        Some(taken.into_iter().map(|(slot, rows)| (slot, rows.num_rows())).collect::<Vec<_>>())
+                    } else {
+                        store.table(0).drop_due(watermark, slot(border), is_due).expect("due rows");
+                        None
                     };
                     let mut expected = Vec::new();
                     for (number, rows) in &mut model {

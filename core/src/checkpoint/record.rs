@@ -3,7 +3,7 @@
 //! Each is two lines of JSON: the record, then `{"crc32": "…"}` over the first line without its line end. Reading tells a missing,
 //! malformed, altered or newer file apart; it never guesses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::de::DeserializeOwned;
@@ -112,6 +112,9 @@ pub struct Intent {
     pub late: BTreeMap<String, Watermark>,
     /// The watermark that closes and evicts, by watermark node.
     pub evict: BTreeMap<String, Watermark>,
+    /// The watermark nodes that have been silent for too long to be waited for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub idle: BTreeSet<String>,
     /// The epoch's processing time.
     pub processing_time: Timestamp,
 }

@@ -171,6 +171,7 @@ mod tests {
             ranges: BTreeMap::new(),
             late: BTreeMap::new(),
             evict: BTreeMap::new(),
+            idle: std::collections::BTreeSet::new(),
             processing_time: Timestamp::from_micros(0),
         }
     }

@@ -22,7 +22,8 @@ use crate::state::TableSchema;
 pub(super) struct Staged {
     pub(super) node: Arc<str>,
     pub(super) sink: Arc<dyn Sink>,
-    pub(super) receipts: Vec<Receipt>,
+    /// None where what was shown before is to stay.
+    pub(super) receipts: Option<Vec<Receipt>>,
 }
 
 /// An epoch that has been computed and staged, to be committed.
@@ -115,7 +116,11 @@ impl EpochCommit {
         }
         for Staged { node, sink, receipts } in &self.output {
             let failed = |source| EngineError::Node { node: Arc::clone(node), epoch, partition: None, source };
-            calls.call_shown(node, epoch, None, || sink.commit(epoch, receipts)).map_err(failed)?;
+            let commit = || match receipts {
+                Some(receipts) => sink.commit(epoch, receipts),
+                None => sink.keep(epoch),
+            };
+            calls.call_shown(node, epoch, None, commit).map_err(failed)?;
         }
         let mut afterwards = Ok(());
         if let Some((storage, durable)) = &durable {

@@ -11,7 +11,7 @@ use super::error::EngineError;
 use super::intake::{Message, Reading};
 use super::lane::{EpochRun, Lane, LaneOutput};
 use super::topology::{NodeId, StatefulNode};
-use crate::epoch::{Epoch, Partition};
+use crate::epoch::{Epoch, Partition, Port};
 use crate::error::Error;
 use crate::node::{Collector, EpochInput, Part, Receipt, Sink};
 use crate::state::StateStore;
@@ -38,7 +38,7 @@ impl SplitLane {
     fn work(&mut self, run: &EpochRun<'_>) -> Result<(), EngineError> {
         let lane = self.lane.get_or_insert_with(|| Lane::new(self.source, run.topology));
         for batch in self.waiting.drain(..) {
-            lane.push(crate::epoch::Port::FIRST, &batch, run)?;
+            lane.push(Port::FIRST, &batch, run)?;
         }
         if self.ended {
             self.output = self.lane.take().map(|lane| lane.finish(run)).transpose()?;
@@ -101,13 +101,19 @@ pub(super) fn run_stateful(
     for (id, stateful) in run.topology.stateful() {
         let mut inputs = std::mem::take(&mut all.exchanged[id]);
         inputs.resize_with(stateful.partitions, Vec::new);
+        let results = &run.topology.nodes[id].results;
+        let mut replaced: Vec<Port> =
+            results.iter().filter(|(from, _)| run.renewed[*from]).map(|(_, port)| *port).collect();
+        replaced.sort_unstable();
+        replaced.dedup();
         let tasks: Vec<_> = inputs.into_iter().zip(stores[id].iter_mut()).enumerate().collect();
         let outputs: Vec<Result<LaneOutput, EngineError>> = tasks
             .into_par_iter()
             .map(|(partition, (mut batches, state))| {
                 // ORDER: by port, then as the lanes brought them.
                 batches.sort_by_key(|(port, _)| *port);
-                run_partition(id, stateful, Partition(partition), EpochInput { batches }, state, run)
+                let input = EpochInput { batches, replaced: replaced.clone() };
+                run_partition(id, stateful, Partition(partition), input, state, run)
             })
             .collect();
         for output in outputs {

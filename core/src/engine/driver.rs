@@ -150,6 +150,7 @@ impl Engine {
         ran.and(settled)?;
         summary.seconds = watch.elapsed().as_secs_f64();
         summary.watermark = self.watermarks.least().unwrap_or_default();
+        summary.waiting = self.waiting();
         summary.stopped = self.stop.is_stopped();
         Ok(summary)
     }
@@ -256,6 +257,7 @@ impl Engine {
             Some(planned) => planned?,
             None => self.plan_input(self.next)?,
         };
+        self.watermarks.look_for_idle(&self.topology, self.clock.now().floor_to_millis());
         let mut asked_for =
             || self.work_is_due || self.watermarks.call_for_epoch(&self.topology) || self.wake_is_due(used_up);
         if !planned.ranges.is_empty() || asked_for() {
@@ -283,7 +285,8 @@ impl Engine {
             let name = |source: usize| self.topology.nodes[self.sources[source].node].name.to_string();
             let ranges = planned.ranges.iter().map(|(source, range)| (name(*source), range.clone())).collect();
             let (epoch, graph) = (self.next, durable.graph());
-            let intent = Intent { epoch, graph, ranges, late, evict, processing_time };
+            let idle = self.watermarks.idle(&self.topology);
+            let intent = Intent { epoch, graph, ranges, late, evict, idle, processing_time };
             let epoch = Some(self.next);
             durable.intend(&intent).map_err(|source| EngineError::Checkpoint { epoch, source })?;
         }
@@ -302,8 +305,17 @@ impl Engine {
         let whole = watch;
         let in_force = self.watermarks.in_force(&self.topology);
         let watermark = self.watermarks.least();
+        let read: Vec<NodeId> = planned.ranges.iter().map(|(source, _)| self.sources[*source].node).collect();
+        let renewed = self.topology.renewed(|source| read.contains(&source));
         let (epoch, calls) = (self.next, &self.calls);
-        let run = EpochRun { topology: &self.topology, epoch, processing_time, in_force: &in_force, calls };
+        let run = EpochRun {
+            topology: &self.topology,
+            epoch,
+            processing_time,
+            in_force: &in_force,
+            renewed: &renewed,
+            calls,
+        };
         let taken = compute::take_in(&planned.reading, &mut planned.lanes, &run, &self.pool)?;
         durations.intake = watch.lap_ms();
         let reads_ahead = matches!(self.run.trigger, Trigger::AvailableNow | Trigger::Continuous);
@@ -313,23 +325,34 @@ impl Engine {
             self.ahead = (!is_empty).then_some(ahead);
         }
         let (epoch, calls) = (self.next, &self.calls);
-        let run = EpochRun { topology: &self.topology, epoch, processing_time, in_force: &in_force, calls };
+        let run = EpochRun {
+            topology: &self.topology,
+            epoch,
+            processing_time,
+            in_force: &in_force,
+            renewed: &renewed,
+            calls,
+        };
         let stores = &mut self.stores;
         let output = self.pool.install(|| compute::run_stateful(taken, stores, &run))?;
         durations.compute = watch.lap_ms();
-        let staged = self.stage(&output)?;
+        let staged = self.stage(&output, &renewed)?;
         durations.stage = watch.lap_ms();
         durations.total = durations.intent + whole.elapsed().as_secs_f64() * 1000.0;
         Ok(Computed { planned, output, staged, in_force, watermark, processing_time, durations })
     }
 
-    fn stage(&self, output: &LaneOutput) -> Result<Vec<Staged>, EngineError> {
+    fn stage(&self, output: &LaneOutput, renewed: &[bool]) -> Result<Vec<Staged>, EngineError> {
         let epoch = self.next;
         let stage = |(&node, sink): (&NodeId, &Arc<dyn Sink>)| {
-            let (name, rows, calls) = (&self.topology.nodes[node].name, &output.written[node], &self.calls);
-            let staged = self.pool.install(|| compute::stage(epoch, name, &**sink, rows, calls));
-            let receipts = staged.map_err(self.failed(node))?;
-            Ok(Staged { node: Arc::clone(name), sink: Arc::clone(sink), receipts })
+            let (name, sink) = (Arc::clone(&self.topology.nodes[node].name), Arc::clone(sink));
+            if !renewed[node] {
+                return Ok(Staged { node: name, sink, receipts: None });
+            }
+            let (rows, calls) = (&output.written[node], &self.calls);
+            let staged = self.pool.install(|| compute::stage(epoch, &name, &*sink, rows, calls));
+            let receipts = Some(staged.map_err(self.failed(node))?);
+            Ok(Staged { node: name, sink, receipts })
         };
         self.sinks.iter().map(stage).collect()
     }

@@ -22,6 +22,8 @@ pub(super) struct EpochRun<'a> {
     pub(super) epoch: Epoch,
     pub(super) processing_time: Timestamp,
     pub(super) in_force: &'a InForce,
+    /// By node, whether its whole result is a new one in this epoch.
+    pub(super) renewed: &'a [bool],
     pub(super) calls: &'a Calls,
 }
 
@@ -49,15 +51,23 @@ pub(super) struct NodeCount {
     pub(super) rows_in: u64,
     pub(super) rows_out: u64,
     pub(super) late: LateCount,
+    pub(super) bad_times: u64,
     pub(super) newest: Watermark,
 }
 
 impl NodeCount {
+    /// Takes what a call of the node counted.
+    fn take(collector: &mut Collector) -> Self {
+        let (late, newest, bad_times) = (collector.take_late(), collector.take_newest(), collector.take_bad_times());
+        Self { late, bad_times, newest, ..Self::default() }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.rows_in += other.rows_in;
         self.rows_out += other.rows_out;
         self.late.rows += other.late.rows;
         self.late.dropped += other.late.dropped;
+        self.bad_times += other.bad_times;
         self.newest = self.newest.max(other.newest);
     }
 }
@@ -130,8 +140,7 @@ impl Lane {
 
     /// Counts what the origin itself did, where it ran in this lane.
     pub(super) fn count_origin(&mut self, collector: &mut Collector) {
-        let (late, newest) = (collector.take_late(), collector.take_newest());
-        self.counts[self.origin].add(&NodeCount { late, newest, ..NodeCount::default() });
+        self.counts[self.origin].add(&NodeCount::take(collector));
     }
 
     /// The origin has no more rows: finishes the work before the exchanges.
@@ -203,8 +212,7 @@ impl Lane {
 
     /// Hands on what the last call of the route's node left in the collector.
     fn pass_on(&mut self, id: RouteId, route: &Route, run: &EpochRun<'_>) -> Result<(), EngineError> {
-        let (late, newest) = (self.collector.take_late(), self.collector.take_newest());
-        self.counts[route.node].add(&NodeCount { late, newest, ..NodeCount::default() });
+        self.counts[route.node].add(&NodeCount::take(&mut self.collector));
         for (port, batch) in self.collector.take_exchanged() {
             if let Work::Stateful(stateful) = &run.topology.nodes[route.node].work {
                 let partitions = &mut self.arrived[id].exchanged;

@@ -32,6 +32,7 @@ mod progress;
 mod recovery;
 mod report;
 mod topology;
+mod waiting;
 mod wakes;
 mod watermarks;
 
@@ -42,3 +43,4 @@ pub use observer::Observer;
 pub use options::{Connectors, EngineOptions, StopSignal};
 pub use progress::{Durations, EventTimeProgress, OperatorProgress, Progress, SinkProgress, SourceProgress, Summary};
 pub use recovery::{Recovery, foresee};
+pub use waiting::Waiting;

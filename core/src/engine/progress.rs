@@ -1,9 +1,11 @@
 //! What an epoch did, in numbers: Spark's `StreamingQueryProgress` under Watershed's names.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::waiting::Waiting;
 use crate::epoch::Epoch;
 use crate::node::Offset;
 use crate::time::{Timestamp, Watermark};
@@ -32,6 +34,9 @@ pub struct Progress {
     pub operators: Vec<OperatorProgress>,
     /// Per sink.
     pub sinks: Vec<SinkProgress>,
+    /// The nodes that hold rows after the epoch until a watermark has come further, in the order of the flow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
 }
 
 /// Where an epoch's time went, in milliseconds.
@@ -52,12 +57,15 @@ pub struct Durations {
 }
 
 /// Event time in an epoch.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct EventTimeProgress {
     /// The newest event time that a watermark node saw in this epoch.
     pub max: Watermark,
-    /// The watermark in force during the epoch: the least of all watermark nodes.
+    /// The watermark in force during the epoch: the least of all watermark nodes that are waited for.
     pub watermark: Watermark,
+    /// The watermark nodes that nobody waits for, since they have been silent for longer than `idle_after`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub idle: BTreeSet<String>,
 }
 
 /// A source in an epoch.
@@ -75,6 +83,9 @@ pub struct SourceProgress {
     pub bad_records: u64,
     /// What was read, in the source's unit (bytes for files).
     pub size: u64,
+    /// What is wrong with the source although it goes on, such as a table that cannot be read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
 }
 
 /// An operator in an epoch.
@@ -90,12 +101,20 @@ pub struct OperatorProgress {
     pub rows_late: u64,
     /// What Spark counts as `numRowsDroppedByWatermark`: rows, or groups of a split for an aggregation.
     pub dropped_by_watermark: u64,
+    /// Rows whose event time was too far ahead of the clock to be right.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rows_bad_time: u64,
     /// Rows of state after the epoch.
     pub state_rows: u64,
     /// Bytes of memory the state holds.
     pub state_bytes: u64,
     /// The watermark that reached it, in force during the epoch.
     pub watermark: Watermark,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A sink in an epoch.
@@ -126,6 +145,9 @@ pub struct Summary {
     pub operators: Vec<OperatorProgress>,
     /// Per sink: sums over all epochs.
     pub sinks: Vec<SinkProgress>,
+    /// The nodes that hold rows at the end until a watermark has come further, in the order of the flow.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<Waiting>,
     /// Whether the run was stopped before its end.
     pub stopped: bool,
 }
@@ -144,6 +166,7 @@ impl Summary {
                 sum.rows += epoch.rows;
                 sum.bad_records += epoch.bad_records;
                 sum.size += epoch.size;
+                sum.trouble.clone_from(&epoch.trouble);
             }
             for (sum, epoch) in self.operators.iter_mut().zip(&progress.operators) {
                 let before = std::mem::replace(sum, epoch.clone());
@@ -151,6 +174,7 @@ impl Summary {
                 sum.rows_out += before.rows_out;
                 sum.rows_late += before.rows_late;
                 sum.dropped_by_watermark += before.dropped_by_watermark;
+                sum.rows_bad_time += before.rows_bad_time;
             }
             for (sum, epoch) in self.sinks.iter_mut().zip(&progress.sinks) {
                 sum.rows += epoch.rows;

@@ -5,6 +5,7 @@ use super::lane::NodeCount;
 use super::planning::OpenSource;
 use super::progress::{EventTimeProgress, OperatorProgress, Progress, SinkProgress, SourceProgress};
 use super::topology::{NodeId, Work};
+use crate::guard::guarded;
 
 impl Engine {
     /// What the epoch did, before it is committed.
@@ -21,6 +22,7 @@ impl Engine {
                 rows: counts[open.node].rows_out,
                 bad_records: lanes.map(|lane| lane.bad_records).sum(),
                 size: range.map_or(0, |range| range.size),
+                trouble: guarded(|| Ok(open.source.trouble().map(str::to_owned))).ok().flatten(),
             }
         };
         let operator = |(id, count): (NodeId, &NodeCount)| {
@@ -31,6 +33,7 @@ impl Engine {
                 rows_out: count.rows_out,
                 rows_late: count.late.rows,
                 dropped_by_watermark: count.late.dropped,
+                rows_bad_time: count.bad_times,
                 state_rows: self.stores[id].iter().map(|store| store.rows() as u64).sum(),
                 state_bytes: self.stores[id].iter().map(|store| store.memory() as u64).sum(),
                 watermark: in_force.evict[id],
@@ -53,10 +56,12 @@ impl Engine {
             event_time: watermark.map(|watermark| EventTimeProgress {
                 max: newest.map(|(_, count)| count.newest).max().unwrap_or_default(),
                 watermark,
+                idle: self.watermarks.idle(&self.topology),
             }),
             sources,
             operators: counts.iter().enumerate().filter_map(operator).collect(),
             sinks: counts.iter().enumerate().filter_map(sink).collect(),
+            waiting: self.waiting(),
         }
     }
 }

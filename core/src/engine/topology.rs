@@ -16,6 +16,7 @@ use crate::guard::guarded;
 use crate::node::{BuildContext, Distribution, Operator, OutputWatermark, Stateful, Stateless};
 use crate::plan::{Plan, Role};
 use crate::state::TableSchema;
+use crate::stream::Mode;
 use crate::time::TimeSpan;
 
 /// The place of a node in [`Topology::nodes`].
@@ -52,8 +53,10 @@ pub(super) struct Node {
     pub(super) work: Work,
     /// Per output port, in the order of `flow`.
     pub(super) outputs: Vec<Vec<(NodeId, Port)>>,
-    /// The nodes that feed it.
+    /// The nodes whose watermarks reach it: those that feed it, but for results that are looked up beside a stream of facts.
     pub(super) inputs: Vec<NodeId>,
+    /// The nodes that feed it with results which replace each other as a whole, and by which port.
+    pub(super) results: Vec<(NodeId, Port)>,
     /// The watermark of what leaves it.
     pub(super) watermark: OutputWatermark,
     /// Whether a watermark that moved calls for an epoch.
@@ -95,8 +98,14 @@ impl Topology {
             for edge in edges {
                 outputs[edge.weight().from.0].push((place[edge.target().index()], edge.weight().to));
             }
-            let inputs =
-                plan.dag.neighbors_directed(index, Direction::Incoming).map(|from| place[from.index()]).collect();
+            let (results, facts): (Vec<_>, Vec<_>) = plan
+                .dag
+                .edges_directed(index, Direction::Incoming)
+                .map(|edge| (edge, place[edge.source().index()]))
+                .partition(|(edge, _)| is_complete(&plan.dag[edge.source()].role, edge.weight().from));
+            let above = if facts.is_empty() { &results } else { &facts };
+            let inputs = above.iter().map(|(_, from)| *from).collect();
+            let results = results.iter().map(|(edge, from)| (*from, edge.weight().to)).collect();
             let mut node = Node {
                 name: Arc::clone(&node.name),
                 work: match &node.role {
@@ -129,6 +138,7 @@ impl Topology {
                 },
                 outputs,
                 inputs,
+                results,
                 watermark: OutputWatermark::default(),
                 wakes: false,
                 routes: Routes::default(),
@@ -149,6 +159,19 @@ impl Topology {
         Ok(Self { nodes })
     }
 
+    /// By node, whether what it puts out as a whole result is a new one in an epoch that reads these sources: a table is when it is
+    /// read, what is made of results when one of them is, and what is made of facts always.
+    pub(super) fn renewed(&self, read: impl Fn(NodeId) -> bool) -> Vec<bool> {
+        let mut renewed: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for (id, node) in self.nodes.iter().enumerate() {
+            renewed.push(match &node.work {
+                Work::Source => read(id),
+                _ => node.results.is_empty() || node.results.iter().any(|(from, _)| renewed[*from]),
+            });
+        }
+        renewed
+    }
+
     /// The stateful nodes, each after those that feed it.
     pub(super) fn stateful(&self) -> impl Iterator<Item = (NodeId, &StatefulNode)> {
         self.nodes.iter().enumerate().filter_map(|(id, node)| match &node.work {
@@ -159,13 +182,31 @@ impl Topology {
 }
 
 impl Node {
-    /// For a watermark node its delay.
-    pub(super) fn delay(&self) -> Option<TimeSpan> {
+    /// For a watermark node: how long it may observe nothing until nodes below do not wait for it any more.
+    pub(super) fn idle_after(&self) -> Option<TimeSpan> {
         match self.watermark {
-            OutputWatermark::Own(delay) => Some(delay),
+            OutputWatermark::Own { idle_after, .. } => idle_after,
             OutputWatermark::Input | OutputWatermark::HeldBack(_) | OutputWatermark::None => None,
         }
     }
+
+    /// For a watermark node its delay.
+    pub(super) fn delay(&self) -> Option<TimeSpan> {
+        match self.watermark {
+            OutputWatermark::Own { delay, .. } => Some(delay),
+            OutputWatermark::Input | OutputWatermark::HeldBack(_) | OutputWatermark::None => None,
+        }
+    }
+}
+
+/// Whether the rows that leave a node by `port` replace each other as a whole.
+fn is_complete(role: &Role, port: Port) -> bool {
+    let stream = match role {
+        Role::Source(_, stream) => Some(stream),
+        Role::Operator { signature, .. } => signature.outputs.get(port.0),
+        Role::Sink(..) => None,
+    };
+    stream.is_some_and(|stream| matches!(stream.mode, Mode::Complete(_)))
 }
 
 /// Adds the routes that leave `node`; a route ends at a stateful node or a sink, but for what leaves a stateful node before its

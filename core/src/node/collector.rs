@@ -22,6 +22,7 @@ pub struct Collector {
     exchanged: Vec<(Port, RecordBatch)>,
     newest: Watermark,
     late: LateCount,
+    bad_times: u64,
 }
 
 impl Collector {
@@ -51,6 +52,11 @@ impl Collector {
         self.late.dropped += late.dropped;
     }
 
+    /// Counts rows whose event time cannot be right.
+    pub fn count_bad_times(&mut self, rows: u64) {
+        self.bad_times += rows;
+    }
+
     /// Takes the batches for other nodes, in the order they were emitted.
     pub fn take_emitted(&mut self) -> Vec<(Port, RecordBatch)> {
         std::mem::take(&mut self.emitted)
@@ -64,6 +70,11 @@ impl Collector {
     /// Takes the newest event time observed.
     pub fn take_newest(&mut self) -> Watermark {
         std::mem::take(&mut self.newest)
+    }
+
+    /// Takes the count of rows whose event time cannot be right.
+    pub fn take_bad_times(&mut self) -> u64 {
+        std::mem::take(&mut self.bad_times)
     }
 
     /// Takes the count of late rows.

@@ -67,6 +67,8 @@ pub struct Signature {
     pub state: StateNeed,
     /// What the author should know; nothing here stops the graph.
     pub warnings: Vec<Fault>,
+    /// Facts in words that the graph file does not say itself, such as how long rows are kept: `check --explain` shows them.
+    pub notes: Vec<String>,
 }
 
 impl Signature {
@@ -79,6 +81,7 @@ impl Signature {
             wakes: false,
             state: StateNeed::None,
             warnings: Vec::new(),
+            notes: Vec::new(),
         }
     }
 }
@@ -95,7 +98,19 @@ pub enum OutputWatermark {
     /// None: nobody can tell how old the rows are that may still come out. What follows is without event time.
     None,
     /// One of its own, so far behind the newest event time that the operator [observes](Collector::observe): a watermark node.
-    Own(TimeSpan),
+    Own {
+        /// How far behind.
+        delay: TimeSpan,
+        /// When it has observed nothing for so long, in processing time, nodes below do not wait for it any more.
+        idle_after: Option<TimeSpan>,
+    },
+}
+
+impl OutputWatermark {
+    /// One of its own, so far behind the newest event time, for which nodes below wait however long it takes.
+    pub const fn own(delay: TimeSpan) -> Self {
+        Self::Own { delay, idle_after: None }
+    }
 }
 
 /// How the rows that reach a stateful operator must be grouped.
@@ -218,6 +233,9 @@ pub trait BeforeExchange: Send {
 pub struct EpochInput {
     /// Batches in the order in which they are to be taken.
     pub batches: Vec<(Port, RecordBatch)>,
+    /// The ports, of those fed by streams of mode [`Complete`](crate::stream::Mode::Complete), whose rows of this epoch replace all
+    /// earlier ones, also where there are none. In other epochs no row comes by them, and what came before still holds.
+    pub replaced: Vec<Port>,
 }
 
 /// What an operator may know of the epoch.

@@ -72,4 +72,11 @@ pub trait Sink: Send + Sync {
     /// Shows what was staged for `epoch`, in the order of the parts. Called for every epoch, also when nothing was staged,
     /// and again after a crash: the second time it changes nothing.
     fn commit(&self, epoch: Epoch, receipts: &[Receipt]) -> Result<()>;
+
+    /// Called in place of [`commit`](Self::commit) for a stream of mode [`Complete`](crate::stream::Mode::Complete) whose rows were
+    /// not replaced in `epoch`: what was shown before is still the result.
+    fn keep(&self, epoch: Epoch) -> Result<()> {
+        let _ = epoch;
+        Ok(())
+    }
 }

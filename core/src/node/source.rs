@@ -10,12 +10,19 @@ use super::{Node, OpenContext};
 use crate::error::Result;
 use crate::fault::Faults;
 use crate::state::{StateStore, TableSchema};
+use crate::stream::Mode;
 
 /// What a graph file says of a source. Its one output port is `out`.
 #[typetag::serde]
 pub trait SourceSpec: Node + Debug + Send + Sync {
     /// The columns as far as the text says them. Opens nothing.
     fn schema(&self) -> Result<SourceSchema, Faults>;
+
+    /// How its rows relate to those of earlier epochs. Most bring facts. One that reads tables is [`Mode::Complete`]: the rows of
+    /// a range replace those of all earlier ranges, also when there are none.
+    fn mode(&self) -> Mode {
+        Mode::Append
+    }
 
     /// Looks at the data for columns that were not declared. Called before a run, never by `check`.
     fn infer_schema(&self) -> Result<SchemaRef>;
@@ -72,7 +79,8 @@ pub enum Available {
     Nothing,
     /// Nothing yet, but more is sure to come or to end, also after [`Source::freeze`]: a pipe that is still open.
     Later,
-    /// Nothing ever again.
+    /// Nothing ever again, or nothing that a run should go on for. As long as it goes on for other sources, this one is asked as
+    /// well.
     Finished,
 }
 
@@ -113,6 +121,11 @@ pub trait Source: Send {
     /// Everything up to `offset` is committed. It is asked for again only when the checkpoint turns out to be damaged and the run
     /// goes back to an older version, as far as the checkpoint retains one.
     fn release(&mut self, offset: &Offset) -> Result<()>;
+
+    /// What is wrong with the source at present although it goes on, in words for people: progress tells it with every epoch.
+    fn trouble(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// A piece of a range that one thread reads.

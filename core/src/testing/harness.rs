@@ -160,6 +160,8 @@ pub struct OperatorHarness {
     /// Names of the inputs, and of the outputs.
     inputs: Vec<String>,
     outputs: Vec<String>,
+    /// The inputs whose rows replace each other as a whole.
+    tables: Vec<String>,
     /// The watermark nodes above the operator.
     marks: Vec<String>,
     signature: Signature,
@@ -169,7 +171,7 @@ impl OperatorHarness {
     fn new(tested: &Tested) -> Result<Self> {
         let signature = tested.signature()?;
         let (ports, name) = (tested.spec.ports(), tested.name().to_owned());
-        let (mut dag, mut inputs, mut marks) = (Dag::default(), Vec::new(), Vec::new());
+        let (mut dag, mut inputs, mut marks, mut tables) = (Dag::default(), Vec::new(), Vec::new(), Vec::new());
         let mut edges = Vec::new();
         let mut named = tested.named_inputs().into_iter();
         for (index, streams) in tested.inputs.iter().enumerate() {
@@ -187,6 +189,9 @@ impl OperatorHarness {
                     marks.push(mark);
                 }
                 edges.push((above, Port(index)));
+                if matches!(stream.mode, Mode::Complete(_)) {
+                    tables.push(input.clone());
+                }
                 inputs.push(input);
             }
         }
@@ -207,7 +212,7 @@ impl OperatorHarness {
         }
         let plan = Plan { name: name.clone(), text: String::new(), dag, run: RunOptions::default() };
         let driver = GraphDriver::new(&plan).way(tested.way);
-        Ok(Self { driver, name, inputs, outputs, marks, signature })
+        Ok(Self { driver, name, inputs, outputs, tables, marks, signature })
     }
 
     /// What the operator makes of its inputs.
@@ -215,7 +220,8 @@ impl OperatorHarness {
         &self.signature
     }
 
-    /// Gives an input rows for this epoch. It has the name of its port; of several for one port, the second is `in 2`.
+    /// Gives an input rows for this epoch. It has the name of its port; of several for one port, the second is `in 2`. An input in mode
+    /// `Complete` that is given none, not even `""`, stays as it was.
     pub fn feed(&mut self, input: &str, rows: impl Into<Given>) -> Result<()> {
         if !self.inputs.iter().any(|known| known == input) {
             return Err(unknown("input", input, self.inputs.iter().map(String::as_str)));
@@ -275,7 +281,7 @@ impl OperatorHarness {
     ///
     /// As the engine gives them: nothing of the epoch was committed.
     pub fn end_epoch(&mut self) -> Result<EpochOutput> {
-        for input in &self.inputs {
+        for input in self.inputs.iter().filter(|input| !self.tables.contains(input)) {
             self.driver.feed(&input_node(input), "")?;
         }
         let output = self.driver.step()?;

@@ -84,7 +84,7 @@ impl SinkSpec for TestedOutput {
 #[typetag::serde]
 impl OperatorSpec for TestedWatermark {
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
-        Ok(Signature { watermark: OutputWatermark::Own(TimeSpan::ZERO), ..Signature::stateless(inputs[0].clone()) })
+        Ok(Signature { watermark: OutputWatermark::own(TimeSpan::ZERO), ..Signature::stateless(inputs[0].clone()) })
     }
 
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {

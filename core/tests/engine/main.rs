@@ -3,7 +3,9 @@
 mod nodes;
 mod outside;
 mod panics;
+mod results;
 mod trouble;
+mod waiting;
 mod wakes;
 
 use std::sync::Arc;
@@ -140,7 +142,7 @@ fn the_least_of_two_watermarks_is_in_force_below_both() {
     let mut engine = Engine::open(&plans.0, options).expect("the plan opens");
     let mut watermarks = Vec::new();
     engine
-        .run(&mut |progress| watermarks.push(progress.event_time.expect("a graph with watermarks").watermark))
+        .run(&mut |progress| watermarks.push(progress.event_time.as_ref().expect("a graph with watermarks").watermark))
         .expect("the run succeeds");
     assert_eq!(watermarks, [Watermark::NONE, Watermark::NONE, Watermark(Some(Timestamp::from_micros(12_000)))]);
     assert_eq!(collected.of("out"), [(2, vec![(1, 10, 1)])]);

@@ -124,7 +124,7 @@ register_operator!(Mark, example: "Mark(delay: 1)");
 impl OperatorSpec for Mark {
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
         let delay = TimeSpan::from_micros(self.delay * 1000);
-        Ok(Signature { watermark: OutputWatermark::Own(delay), ..Signature::stateless(inputs[0].clone()) })
+        Ok(Signature { watermark: OutputWatermark::own(delay), ..Signature::stateless(inputs[0].clone()) })
     }
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
         Ok(Operator::Stateless(Arc::new(self.clone())))

@@ -86,7 +86,7 @@ impl OperatorSpec for Marked {
         let tag = EventTime { column: "at".to_owned(), kind: EventTimeKind::Instant, delay: TimeSpan::ZERO };
         stream.event_times.push(tag);
         stream.watermarks.insert("marked".to_owned());
-        Ok(Signature { watermark: OutputWatermark::Own(TimeSpan::ZERO), ..Signature::stateless(vec![stream]) })
+        Ok(Signature { watermark: OutputWatermark::own(TimeSpan::ZERO), ..Signature::stateless(vec![stream]) })
     }
 
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> std::result::Result<Operator, Faults> {
@@ -388,7 +388,7 @@ fn a_call_that_takes_too_long_is_an_error_that_names_the_key() {
         evict: watershed_core::time::Watermark::NONE,
         call_limit: Some(Duration::ZERO),
     };
-    let input = watershed_core::node::EpochInput { batches: vec![(Port::FIRST, rows)] };
+    let input = watershed_core::node::EpochInput { batches: vec![(Port::FIRST, rows)], ..Default::default() };
     let error = running.run(input, &mut state, &epoch, &mut Collector::default()).expect_err("no time at all");
     let Error::AtKey { key, source } = error else { panic!("{error}") };
     assert_eq!(key, "`user` = `a`");

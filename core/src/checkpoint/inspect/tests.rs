@@ -80,6 +80,7 @@ fn checkpoint() -> MemoryStorage {
             ranges: BTreeMap::new(),
             late: BTreeMap::new(),
             evict: BTreeMap::from([("marked".to_owned(), Watermark(Some(Timestamp::from_micros(epoch as i64))))]),
+            idle: std::collections::BTreeSet::new(),
             processing_time: Timestamp::from_micros(epoch as i64 * 1_000_000),
         };
         write(vec![record_file(&FileName::Intent(Epoch(epoch)), &intent)]);
