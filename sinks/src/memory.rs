@@ -90,6 +90,11 @@ impl Sink for MemorySink {
         }
         Ok(())
     }
+
+    fn keep(&self, epoch: Epoch) -> Result<()> {
+        self.table.keep_until(epoch);
+        Ok(())
+    }
 }
 
 impl Drop for MemorySink {

@@ -27,6 +27,7 @@ use crate::rebatch::Rebatcher;
 mod feed;
 
 pub use feed::{MemoryFeed, PushError};
+pub(crate) use feed::{Readers, with_columns};
 
 /// How many rows one split reads.
 const SPLIT_ROWS: u64 = 1 << 20;

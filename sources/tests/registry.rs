@@ -2,7 +2,7 @@
 
 use ron::extensions::Extensions;
 use watershed_core::node::{Kind, SourceSchema, SourceSpec, entries};
-use watershed_sources::{Files, Memory, Rate, Stdin};
+use watershed_sources::{Files, Memory, PushedTable, Rate, Stdin, Table};
 
 fn example<T: SourceSpec + serde::de::DeserializeOwned>(name: &str) -> T {
     let entry = entries().into_iter().find(|entry| entry.name == name).expect("a registered source");
@@ -14,12 +14,14 @@ fn example<T: SourceSpec + serde::de::DeserializeOwned>(name: &str) -> T {
 fn every_source_is_registered_with_an_example_that_can_be_checked() {
     let names: Vec<_> =
         entries().into_iter().filter(|entry| entry.kind == Kind::Source).map(|entry| entry.name).collect();
-    assert_eq!(names, ["Files", "Memory", "Rate", "Stdin"]);
-    let specs: [Box<dyn SourceSpec>; 4] = [
+    assert_eq!(names, ["Files", "Memory", "PushedTable", "Rate", "Stdin", "Table"]);
+    let specs: [Box<dyn SourceSpec>; 6] = [
         Box::new(example::<Files>("Files")),
         Box::new(example::<Memory>("Memory")),
+        Box::new(example::<PushedTable>("PushedTable")),
         Box::new(example::<Rate>("Rate")),
         Box::new(example::<Stdin>("Stdin")),
+        Box::new(example::<Table>("Table")),
     ];
     for spec in specs {
         assert!(matches!(spec.schema(), Ok(SourceSchema::Declared(_))), "{spec:?}");

@@ -131,6 +131,11 @@ impl MemoryTable {
         })
     }
 
+    /// The rows are those after `epoch` too.
+    pub(super) fn keep_until(&self, epoch: Epoch) {
+        self.change(|content| content.epoch = content.epoch.max(Some(epoch)));
+    }
+
     /// Ends a run, unless another has begun.
     pub(super) fn end(&self, run: u64) {
         self.change(|content| content.is_over |= content.run == run);

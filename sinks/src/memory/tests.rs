@@ -69,6 +69,15 @@ fn an_epoch_without_rows_empties_a_complete_result_only() {
 }
 
 #[test]
+fn a_complete_result_that_was_not_replaced_is_that_of_the_epoch_too() {
+    let (sink, table) = opened(Mode::Complete(Vec::new()));
+    run_epoch(&*sink, 0, &[&[counts(&[("a", 1)])]]);
+    sink.keep(Epoch(1)).unwrap();
+    let snapshot = table.wait_for(Epoch(1), Some(Duration::ZERO)).unwrap();
+    assert_eq!((snapshot.epoch, snapshot.row_count()), (Some(Epoch(1)), 1));
+}
+
+#[test]
 fn the_size_of_batches_does_not_show() {
     let rows = counts(&[("a", 1), ("b", 1), ("a", 2), ("c", 1), ("b", 3)]);
     for mode in [Mode::Append, by_user(), Mode::Complete(Vec::new())] {

@@ -2,7 +2,7 @@
 //!
 //! [`spec`] is what a graph file says; [`listing`] finds the files; [`source`] takes them epoch by epoch and [`ledger`] keeps
 //! them in the checkpoint; [`pieces`] cuts each into splits, which [`text`] or [`columnar`] read; [`adapt`] makes a file's
-//! columns those of the schema, and [`infer`] finds a schema that nobody declared.
+//! columns those of the schema, and [`infer`] finds a schema that nobody declared. [`whole`] reads all files at once, for tables.
 
 mod adapt;
 mod columnar;
@@ -14,6 +14,7 @@ mod pieces;
 mod source;
 mod spec;
 mod text;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use format::Format;
 pub(crate) use format::{check_dialect, comma, dialect, double_quote, yes};
 pub use spec::Files;
 pub(crate) use spec::is_fail;
+pub(crate) use whole::{AllRows, WholeFiles};

@@ -152,23 +152,28 @@ impl SourceSpec for Files {
     }
 
     fn open(&self, schema: SchemaRef, cx: &OpenContext) -> Result<Box<dyn Source>> {
-        let record = match self.declared() {
-            Ok(Some(declared)) => declared,
-            Ok(None) => self.without_kept(&schema),
-            Err(fault) => return Err(Error::BadInput(fault.message)),
-        };
-        let reading = Reading {
-            format: self.format.clone(),
-            schema: RecordSchema { record, output: schema },
-            on_bad_record: self.on_bad_record.clone(),
-            batch_rows: cx.batch_rows,
-            split_bytes: pieces::SPLIT_BYTES,
-        };
+        let reading = self.reading(schema, cx.batch_rows)?;
         Ok(Box::new(FilesSource::open(self.clone(), self.place()?, Arc::new(reading))?))
     }
 }
 
 impl Files {
+    /// How the files are read into batches of `schema`, which was declared or inferred.
+    pub(super) fn reading(&self, schema: SchemaRef, batch_rows: usize) -> Result<Reading> {
+        let record = match self.declared() {
+            Ok(Some(declared)) => declared,
+            Ok(None) => self.without_kept(&schema),
+            Err(fault) => return Err(Error::BadInput(fault.message)),
+        };
+        Ok(Reading {
+            format: self.format.clone(),
+            schema: RecordSchema { record, output: schema },
+            on_bad_record: self.on_bad_record.clone(),
+            batch_rows,
+            split_bytes: pieces::SPLIT_BYTES,
+        })
+    }
+
     /// The columns of a good record, of those that leave the source.
     fn without_kept(&self, schema: &SchemaRef) -> SchemaRef {
         match &self.on_bad_record {

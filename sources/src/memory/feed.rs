@@ -46,7 +46,7 @@ pub(super) struct Rows {
 
 /// The sources that are open on a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     /// There was none yet: rows are pushed before the start.
     #[default]
     NotYet,
@@ -55,17 +55,22 @@ pub(super) enum Readers {
 }
 
 impl Readers {
-    pub(super) fn open(&mut self) {
+    pub(crate) fn open(&mut self) {
         *self = match *self {
             Self::NotYet => Self::Open(1),
             Self::Open(count) => Self::Open(count + 1),
         };
     }
 
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if let Self::Open(count) = self {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// Whether there were some, and all are closed: nobody will look at what is pushed now.
+    pub(crate) fn are_gone(self) -> bool {
+        self == Self::Open(0)
     }
 }
 
@@ -98,7 +103,7 @@ impl Rows {
         if self.closed {
             return Err(PushError::Closed);
         }
-        if self.readers == Readers::Open(0) {
+        if self.readers.are_gone() {
             return Err(PushError::Ended);
         }
         let (count, held) = (batch.num_rows() as u64, self.held());
@@ -130,7 +135,7 @@ impl Rows {
 
     /// The tasks that a change may concern: the first in line, and all when there will be no room any more.
     fn take_wakers(&mut self) -> Vec<Waker> {
-        let is_over = self.closed || self.readers == Readers::Open(0);
+        let is_over = self.closed || self.readers.are_gone();
         let concerned = if is_over { self.line.len() } else { 1 };
         self.line.iter_mut().take(concerned).filter_map(|waiting| waiting.waker.take()).collect()
     }
@@ -191,13 +196,13 @@ impl MemoryFeed {
 
     /// Takes the rows of a batch, or refuses them when the source is full; no one waits.
     pub fn try_push(&self, batch: &RecordBatch) -> Result<(), PushError> {
-        let batch = self.checked(batch)?;
+        let batch = with_columns(&self.schema, batch)?;
         self.rows().admit(&batch, None)
     }
 
     /// Takes the rows of a batch when the source has room for them. A future that is dropped before has pushed nothing.
     pub async fn push_async(&self, batch: &RecordBatch) -> Result<(), PushError> {
-        let batch = self.checked(batch)?;
+        let batch = with_columns(&self.schema, batch)?;
         Pushing { feed: self, batch, ticket: None }.await
     }
 
@@ -243,7 +248,7 @@ impl MemoryFeed {
     }
 
     fn push_patiently(&self, batch: &RecordBatch, patience: Option<Duration>) -> Result<(), PushError> {
-        let batch = self.checked(batch)?;
+        let batch = with_columns(&self.schema, batch)?;
         let mut rows = self.rows();
         let mut answer = rows.admit(&batch, None);
         if !matches!(answer, Err(PushError::Full { .. })) {
@@ -264,19 +269,6 @@ impl MemoryFeed {
         answer
     }
 
-    fn checked(&self, batch: &RecordBatch) -> Result<RecordBatch, PushError> {
-        let due = self.schema.fields();
-        let columns: Vec<ArrayRef> =
-            due.iter().filter_map(|field| batch.column_by_name(field.name()).map(Arc::clone)).collect();
-        if columns.len() < due.len() || batch.num_columns() > due.len() {
-            let (seen, due) = (to_ddl(&batch.schema()), to_ddl(&self.schema));
-            return Err(PushError::Schema(format!("the columns are `{seen}`, and should be `{due}`")));
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(SchemaRef::clone(&self.schema), columns, &options)
-            .map_err(|error| PushError::Schema(error.to_string()))
-    }
-
     pub(super) fn rows(&self) -> MutexGuard<'_, Rows> {
         // A panic elsewhere cannot leave the rows half changed: every change is one assignment or push.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
@@ -292,6 +284,20 @@ impl MemoryFeed {
         wakers.into_iter().for_each(Waker::wake);
         answer
     }
+}
+
+/// The rows of `batch` with exactly the columns of `schema`, found by name.
+pub(crate) fn with_columns(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, PushError> {
+    let due = schema.fields();
+    let columns: Vec<ArrayRef> =
+        due.iter().filter_map(|field| batch.column_by_name(field.name()).map(Arc::clone)).collect();
+    if columns.len() < due.len() || batch.num_columns() > due.len() {
+        let (seen, due) = (to_ddl(&batch.schema()), to_ddl(schema));
+        return Err(PushError::Schema(format!("the columns are `{seen}`, and should be `{due}`")));
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(SchemaRef::clone(schema), columns, &options)
+        .map_err(|error| PushError::Schema(error.to_string()))
 }
 
 /// A push that a task waits for.
