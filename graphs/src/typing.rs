@@ -58,8 +58,9 @@ impl Checker<'_> {
     }
 
     fn source(&mut self, index: usize, spec: &Arc<dyn SourceSpec>) -> Option<Stream> {
+        let of = |schema| Stream { mode: spec.mode(), ..Stream::of(schema) };
         match ask(|| spec.schema()) {
-            Ok(SourceSchema::Declared(schema)) => Some(Stream::of(schema)),
+            Ok(SourceSchema::Declared(schema)) => Some(of(schema)),
             Err(faults) => {
                 self.accepted(index, Err(faults));
                 None
@@ -80,7 +81,7 @@ impl Checker<'_> {
                         None
                     }
                     SchemaMode::Infer => match guarded(|| spec.infer_schema()) {
-                        Ok(schema) => Some(Stream::of(schema)),
+                        Ok(schema) => Some(of(schema)),
                         Err(cause) => {
                             let message = format!("{}: cannot find its columns: {cause}", self.subject(index));
                             let finding = Finding::error("no_schema", message).node(name).label("no columns");
@@ -135,7 +136,7 @@ impl Checker<'_> {
                 output.event_times.clear();
             }
         }
-        if let OutputWatermark::Own(_) = signature.watermark {
+        if let OutputWatermark::Own { .. } = signature.watermark {
             let above: Vec<&String> = inputs.iter().flatten().flat_map(|stream| &stream.watermarks).collect();
             if let Some(first) = above.first() {
                 let message =

@@ -5,10 +5,12 @@
 
 pub(crate) mod edge;
 mod face;
+mod node;
 mod schema;
 mod text;
 
 pub use self::edge::{ColumnDescription, EdgeDescription, EventTimeDescription, describe_edges};
+pub use self::node::{NodeDescription, PortDescription, describe_nodes};
 
 use serde::Serialize;
 use watershed_core::node::{Kind, NodeEntry, PortName};

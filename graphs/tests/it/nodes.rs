@@ -203,7 +203,7 @@ impl OperatorSpec for Watermark {
             kind: EventTimeKind::Instant,
             delay: self.delay,
         });
-        Ok(Signature { watermark: OutputWatermark::Own(self.delay), ..Signature::stateless(vec![output]) })
+        Ok(Signature { watermark: OutputWatermark::own(self.delay), ..Signature::stateless(vec![output]) })
     }
 
     fn build(&self, _: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
