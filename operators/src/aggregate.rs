@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
-use arrow::datatypes::{Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use watershed_core::epoch::Port;
@@ -18,13 +18,13 @@ use watershed_core::node::{
     OutputWatermark, Ports, Signature, StateNeed, Stateful,
 };
 use watershed_core::register_operator;
-use watershed_core::state::{Slot, StateStore, StateTable, TableSchema};
-use watershed_core::stream::{EventTime, Mode, OutputMode, Stream};
+use watershed_core::state::{Slot, StateStore, TableSchema};
+use watershed_core::stream::{Mode, OutputMode, Stream};
 use watershed_core::time::{Timestamp, Watermark};
 
-use crate::buckets::Buckets;
 use crate::grouping::{Grouping, LateGroups, PartialSums};
 use crate::inputs;
+use crate::time_key::{TimeKey, append_without_time};
 use watershed_core::late;
 
 /// Aggregates per key, without windows.
@@ -56,26 +56,14 @@ struct Bound {
     output: SchemaRef,
 }
 
-#[derive(Clone, Debug)]
-struct TimeKey {
-    tag: EventTime,
-    input: usize,
-    key: usize,
-    buckets: Buckets,
-}
-
 impl Aggregate {
     fn bind(&self, input: &Stream) -> Result<Bound, Faults> {
         let mut faults: Faults = inputs::only_append(input, "Aggregate").err().into_iter().collect();
-        let mut times = self.keys.iter().enumerate().filter_map(|(key, name)| Some((key, input.event_time(name)?)));
-        let time = times.next();
-        if let Some((second, tag)) = times.next() {
-            let message = format!("key `{}` is a second event time; one is allowed", tag.column);
-            faults.push(Fault::new("two_event_times", message).at("keys").at(second));
+        let time = TimeKey::among(&self.keys, input);
+        if time == Ok(None) && self.output_mode == OutputMode::Append {
+            faults.push(append_without_time(input, "Window"));
         }
-        if time.is_none() && self.output_mode == OutputMode::Append {
-            faults.push(append_without_time(input).at("output_mode"));
-        }
+        let time = time.map_err(|fault| faults.push(fault)).unwrap_or_default();
         let grouping = match Grouping::bind(&self.keys, &self.aggregates, &input.schema, &[]) {
             Ok(grouping) if faults.is_empty() => grouping,
             bound => {
@@ -83,12 +71,6 @@ impl Aggregate {
                 return Err(faults);
             }
         };
-        let time = time.map(|(key, tag)| TimeKey {
-            tag: tag.clone(),
-            input: input.schema.index_of(&tag.column).expect("a tag names a column of its stream"),
-            key,
-            buckets: Buckets::of(tag),
-        });
         let keys = grouping.key_fields().iter().map(|field| field.as_ref().clone());
         let output = Schema::new(keys.chain(grouping.result_fields()).collect::<Vec<_>>());
         Ok(Bound {
@@ -98,6 +80,18 @@ impl Aggregate {
             time,
             output: Arc::new(output),
         })
+    }
+
+    fn note(&self, bound: &Bound) -> String {
+        match (self.output_mode, &bound.time) {
+            _ if self.keys.is_empty() => "one row is kept for ever".to_owned(),
+            (OutputMode::Complete, _) => "every group is kept for ever, and comes out in every epoch".to_owned(),
+            (_, None) => "every group is kept for ever".to_owned(),
+            (mode, Some(time)) => {
+                let out = if mode == OutputMode::Append { ", and comes out then" } else { "" };
+                format!("a group is kept until the watermark passes its `{}`{out}", time.tag.column)
+            }
+        }
     }
 
     fn warnings(&self, bound: &Bound) -> Vec<Fault> {
@@ -114,18 +108,6 @@ impl Aggregate {
         };
         vec![Fault::warning("unbounded_state", "the state keeps a row for every key, for ever").at("keys").help(help)]
     }
-}
-
-fn append_without_time(input: &Stream) -> Fault {
-    let fault = Fault::new(
-        "append_without_watermark",
-        "`Append` needs an event-time column among the keys, which tells when a group is complete",
-    );
-    let tagged: Vec<&str> = input.event_times.iter().map(|tag| tag.column.as_str()).collect();
-    fault.help(match tagged.as_slice() {
-        [] => "put a `Watermark` above and its column among the keys, or use `Update` or `Complete`".to_owned(),
-        [column, ..] => format!("add `{column}` to the keys, use `Window`, or choose `Update` or `Complete`"),
-    })
 }
 
 #[typetag::serde]
@@ -159,6 +141,7 @@ impl OperatorSpec for Aggregate {
             wakes: self.output_mode != OutputMode::Complete && !input.watermarks.is_empty(),
             state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
             warnings,
+            notes: vec![self.note(&bound)],
         })
     }
 
@@ -203,37 +186,14 @@ impl Bound {
         let Some(time) = &self.time else {
             return Ok(vec![(Slot::NEVER, partial)]);
         };
-        let times = partial.column(time.key).as_primitive::<TimestampMicrosecondType>();
-        let slots = time.buckets.split(times).into_iter();
+        let slots = time.split(&partial, time.key).into_iter();
         slots.map(|(slot, rows)| Ok((slot, take_record_batch(&partial, &UInt32Array::from(rows))?))).collect()
-    }
-
-    /// Emits the groups that the watermark has passed, and drops those whose slot it has not.
-    fn close(&self, table: &mut StateTable, time: &TimeKey, cx: &EpochContext, out: &mut Collector) -> Result<()> {
-        for slot in table.slots_up_to(cx.evict) {
-            self.emit_kept(&table.scan(slot)?, cx, out)?;
-        }
-        // The watermark may stand within a bucket: the groups before it are closed too.
-        let Some(watermark) = cx.evict.0 else { return Ok(()) };
-        let slot = time.buckets.slot(watermark.micros());
-        let kept = table.scan(slot)?;
-        let times = kept.column(time.key).as_primitive::<TimestampMicrosecondType>();
-        let passed = |time: Option<i64>| time.is_some_and(|time| cx.evict.has_passed(Timestamp::from_micros(time)));
-        let closed: BooleanArray = times.iter().map(|time| Some(passed(time))).collect();
-        if !cx.evict.has_passed(slot.time().unwrap_or(Timestamp::MAX)) && closed.true_count() > 0 {
-            let closed = filter_record_batch(&kept, &closed)?;
-            self.emit_kept(&closed, cx, out)?;
-            let keys = &closed.columns()[..self.grouping.key_fields().len()];
-            let groups = table.group(slot, keys, closed.num_rows())?;
-            table.remove(&groups, &vec![true; groups.len()])?;
-        }
-        Ok(())
     }
 }
 
 impl Stateful for AggregateOperator {
     fn tables(&self) -> Vec<TableSchema> {
-        let slots = self.0.time.as_ref().map_or_else(String::new, |time| time.buckets.slots(time.key));
+        let slots = self.0.time.as_ref().map_or_else(String::new, TimeKey::slots);
         vec![self.0.grouping.table(slots)]
     }
 
@@ -270,7 +230,9 @@ impl Stateful for AggregateOperator {
             }
         }
         if let (OutputMode::Append, Some(time)) = (bound.mode, &bound.time) {
-            bound.close(table, time, cx, out)?;
+            for (_, closed) in time.take_due(table, cx.evict)? {
+                bound.emit_kept(&closed, cx, out)?;
+            }
         }
         table.drop_slots(bound.judging(cx.evict));
         Ok(())
@@ -306,10 +268,10 @@ impl BeforeExchange for Partial {
         }
         if batch.num_rows() > 0 {
             if self.sums.is_none() {
-                self.sums = Some(PartialSums::new(&self.bound.grouping)?);
+                self.sums = Some(PartialSums::new(&self.bound.grouping, &[])?);
             }
             if let Some(sums) = &mut self.sums {
-                sums.add(&batch, cx)?;
+                sums.add(&[], &batch, cx)?;
             }
         }
         Ok(())

@@ -16,24 +16,37 @@ use watershed_core::time::Timestamp;
 const WIDTH: i64 = 60_000_000;
 
 /// How event times are shared out over slots.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Buckets {
     width: i64,
 }
 
 impl Buckets {
+    /// Buckets of a minute.
+    pub(crate) const MINUTES: Self = Self { width: WIDTH };
+
     /// Buckets that suit a tagged column: of one value for ends of windows, else of a minute.
     pub(crate) fn of(tag: &EventTime) -> Self {
-        match tag.kind {
+        Self::of_kind(tag.kind)
+    }
+
+    /// Buckets that suit times of this kind.
+    pub(crate) fn of_kind(kind: EventTimeKind) -> Self {
+        match kind {
             EventTimeKind::WindowEnd => Self { width: 1 },
-            EventTimeKind::Instant => Self { width: WIDTH },
+            EventTimeKind::Instant => Self::MINUTES,
         }
     }
 
     /// What the slots stand for, where the time is the key column at this place.
     pub(crate) fn slots(self, key: usize) -> String {
+        self.slots_of(&format!("key column {key}"))
+    }
+
+    /// What the slots stand for, where the time is `what`.
+    pub(crate) fn slots_of(self, what: &str) -> String {
         let times = if self.width == 1 { "ends of windows" } else { "minutes" };
-        format!("{times} of key column {key}")
+        format!("{times} of {what}")
     }
 
     /// The slot of an event time.

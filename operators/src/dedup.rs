@@ -21,7 +21,7 @@ use watershed_core::register_operator;
 use watershed_core::schema::TIMESTAMP;
 use watershed_core::state::{PlacedBy, Slot, StateStore, StateTable, TableSchema};
 use watershed_core::stream::Stream;
-use watershed_core::time::{Timestamp, Watermark};
+use watershed_core::time::{TimeSpan, Timestamp, Watermark};
 
 use crate::buckets::Buckets;
 use crate::inputs;
@@ -44,13 +44,17 @@ pub struct Dedup {
 
 register_operator!(Dedup, example: r#"Dedup(keys: ["User", "event_time"])"#);
 
+/// Keys to tell duplicates by, bound to an input: what `Dedup` and `Distinct` run.
 #[derive(Debug)]
-struct Bound {
+pub(crate) struct Bound {
+    /// Their places in the rows that pass.
     keys: Vec<usize>,
     key_fields: Vec<FieldRef>,
     /// The input's event-time column.
     time: Option<usize>,
     memory: Memory,
+    /// The columns of the input that pass; left out, all.
+    passes: Option<Vec<usize>>,
 }
 
 /// How long keys are remembered.
@@ -81,19 +85,32 @@ struct Within {
 impl Dedup {
     fn bind(&self, input: &Stream) -> Result<Bound, Faults> {
         let mut faults: Faults = inputs::only_append(input, "Dedup").err().into_iter().collect();
-        let mut keys = Vec::new();
-        for (index, key) in self.keys.iter().enumerate() {
+        match Bound::by(&self.keys, self.within_watermark, input) {
+            Ok(bound) if faults.is_empty() => Ok(bound),
+            bound => {
+                faults.extend(bound.err().into_iter().flatten());
+                Err(faults)
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// Duplicates by these columns, or by all if there are none.
+    fn by(columns: &[String], within_watermark: bool, input: &Stream) -> Result<Self, Faults> {
+        let (mut keys, mut faults) = (Vec::new(), Faults::new());
+        for (index, key) in columns.iter().enumerate() {
             match inputs::column(&input.schema, key) {
                 Ok(place) => keys.push(place),
                 Err(fault) => faults.push(fault.at("keys").at(index)),
             }
         }
-        if self.keys.is_empty() {
+        if columns.is_empty() {
             keys = (0..input.schema.fields().len()).collect();
         }
         let time = inputs::event_time(input).map_err(|fault| faults.push(fault)).unwrap_or_default();
         let tag = time.as_ref().and_then(|time| time.tag.as_ref());
-        if self.within_watermark && tag.is_none() {
+        if within_watermark && tag.is_none() {
             let fault = Fault::new("no_watermark", "`within_watermark` needs an event-time column with a watermark");
             faults.push(fault.at("within_watermark").help("put `Watermark(column: …, delay: …)` above"));
         }
@@ -103,25 +120,59 @@ impl Dedup {
         let time = time.as_ref().map(|time| time.index);
         let time_key = keys.iter().position(|key| Some(*key) == time);
         let memory = match (tag.zip(time), time_key) {
-            (Some((tag, time)), _) if self.within_watermark => {
+            (Some((tag, time)), _) if within_watermark => {
                 Memory::Within(Within { time, delay: tag.delay.micros(), buckets: Buckets::of(tag) })
             }
             (Some((tag, _)), Some(key)) => Memory::UntilPassed { key, buckets: Buckets::of(tag) },
             _ => Memory::Ever,
         };
         let key_fields = keys.iter().map(|&key| Arc::clone(&input.schema.fields()[key])).collect();
-        Ok(Bound { keys, key_fields, time, memory })
+        Ok(Self { keys, key_fields, time, memory, passes: None })
     }
 
-    fn warnings(bound: &Bound, input: &Stream) -> Vec<Fault> {
-        if !matches!(bound.memory, Memory::Ever) {
-            return Vec::new();
+    fn note(&self, input: &Stream) -> String {
+        let time = self.time.map(|time| input.schema.field(time).name().as_str()).unwrap_or_default();
+        match self.memory {
+            Memory::Ever => "every key is kept for ever".to_owned(),
+            Memory::UntilPassed { .. } => format!("a key is kept until the watermark passes its `{time}`"),
+            Memory::Within(within) => {
+                let delay = TimeSpan::from_micros(within.delay);
+                format!("a key is kept until the watermark passes `{time}` + {delay} of its first row")
+            }
         }
-        let help = match input.event_times.first() {
-            Some(tag) => format!("add `{}` to the keys, or set `within_watermark: true`", tag.column),
-            None => "put a `Watermark` above, and its column among the keys or set `within_watermark: true`".to_owned(),
+    }
+
+    /// Duplicates among rows of which only these columns of `input` pass: the stream that they make, and how it is run.
+    pub(crate) fn of_columns(columns: Vec<usize>, input: &Stream) -> Result<(Stream, Self), Faults> {
+        let passing =
+            input.clone().with_schema(Arc::new(input.schema.project(&columns).expect("columns of the input")));
+        let bound = Self::by(&[], false, &passing)?;
+        let time = bound.time.map(|time| columns[time]);
+        Ok((passing, Self { time, passes: Some(columns), ..bound }))
+    }
+
+    /// The signature of a node that is run like this, and passes rows of `output`. `help` says how to bound what is remembered.
+    pub(crate) fn signature(&self, input: &Stream, output: Stream, help: &dyn Fn(Option<&str>) -> String) -> Signature {
+        let tagged = input.event_times.first().map(|tag| tag.column.as_str());
+        let unbounded = Fault::warning("unbounded_state", "the state remembers every key, for ever");
+        let warnings = match self.memory {
+            Memory::Ever => vec![unbounded.help(help(tagged))],
+            Memory::UntilPassed { .. } | Memory::Within(_) => Vec::new(),
         };
-        vec![Fault::warning("unbounded_state", "the state remembers every key, for ever").help(help)]
+        Signature {
+            wakes: !output.watermarks.is_empty(),
+            outputs: vec![output, input.clone()],
+            distribution: Distribution::Hash(self.keys.clone()),
+            watermark: OutputWatermark::Input,
+            state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
+            warnings,
+            notes: vec![self.note(input)],
+        }
+    }
+
+    /// The running operator.
+    pub(crate) fn operator(self) -> Operator {
+        Operator::Stateful(Arc::new(DedupOperator(Arc::new(self))))
     }
 }
 
@@ -133,20 +184,15 @@ impl OperatorSpec for Dedup {
 
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
         let input = inputs::only(inputs);
-        let bound = self.bind(input)?;
-        let warnings = Self::warnings(&bound, input);
-        Ok(Signature {
-            outputs: vec![input.clone(), input.clone()],
-            distribution: Distribution::Hash(bound.keys),
-            watermark: OutputWatermark::Input,
-            wakes: !input.watermarks.is_empty(),
-            state: if warnings.is_empty() { StateNeed::Bounded } else { StateNeed::Unbounded },
-            warnings,
-        })
+        let help = |tagged: Option<&str>| match tagged {
+            Some(column) => format!("add `{column}` to the keys, or set `within_watermark: true`"),
+            None => "put a `Watermark` above, and its column among the keys or set `within_watermark: true`".to_owned(),
+        };
+        Ok(self.bind(input)?.signature(input, input.clone(), &help))
     }
 
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
-        Ok(Operator::Stateful(Arc::new(DedupOperator(Arc::new(self.bind(inputs::only(inputs))?)))))
+        Ok(self.bind(inputs::only(inputs))?.operator())
     }
 }
 
@@ -299,7 +345,7 @@ fn remember(
     table.upsert(&groups.only(&new)?, Vec::new())
 }
 
-/// Takes late rows out before the exchange.
+/// Takes late rows out before the exchange, and columns that do not pass.
 struct LateFilter(Arc<Bound>);
 
 impl BeforeExchange for LateFilter {
@@ -313,7 +359,13 @@ impl BeforeExchange for LateFilter {
             out.count_late(LateCount { rows, dropped: rows });
             out.emit(late::PORT, late);
         }
-        out.exchange(port, on_time);
+        out.exchange(
+            port,
+            match &self.0.passes {
+                Some(columns) => on_time.project(columns)?,
+                None => on_time,
+            },
+        );
         Ok(())
     }
 

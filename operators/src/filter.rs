@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use watershed_core::epoch::Port;
@@ -27,30 +27,28 @@ pub struct Filter(pub String);
 
 register_operator!(Filter, example: r#"Filter("gt = 'stand' AND x IS NOT NULL")"#);
 
-impl Filter {
-    fn bind(&self, input: &Stream) -> Result<Expression, Faults> {
-        let condition = Expression::parse(&self.0, &input.schema)?;
-        if *condition.data_type() == DataType::Boolean {
-            return Ok(condition);
-        }
-        let message =
-            format!("a condition is BOOLEAN, but `{}` is {}", self.0.trim(), type_to_ddl(condition.data_type()));
-        Err(Fault::new("not_a_condition", message)
-            .label("not a condition")
-            .help("compare it with something: `x > 0`, `x IS NOT NULL`")
-            .into())
+/// Reads a SQL condition over the columns of `schema`.
+pub(crate) fn condition(text: &str, schema: &Schema) -> Result<Expression, Faults> {
+    let condition = Expression::parse(text, schema)?;
+    if *condition.data_type() == DataType::Boolean {
+        return Ok(condition);
     }
+    let message = format!("a condition is BOOLEAN, but `{}` is {}", text.trim(), type_to_ddl(condition.data_type()));
+    Err(Fault::new("not_a_condition", message)
+        .label("not a condition")
+        .help("compare it with something: `x > 0`, `x IS NOT NULL`")
+        .into())
 }
 
 #[typetag::serde]
 impl OperatorSpec for Filter {
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
-        self.bind(inputs::only(inputs))?;
+        condition(&self.0, &inputs::only(inputs).schema)?;
         Ok(Signature::stateless(vec![inputs::only(inputs).clone()]))
     }
 
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
-        Ok(Operator::Stateless(Arc::new(Condition(self.bind(inputs::only(inputs))?))))
+        Ok(Operator::Stateless(Arc::new(Condition(condition(&self.0, &inputs::only(inputs).schema)?))))
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use watershed_core::error::Result;
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::keys;
@@ -118,16 +118,28 @@ impl Grouping {
         let (keys, states) = partial.columns()[leading..].split_at(self.keys.len());
         let groups = table.group(slot, keys, partial.num_rows())?;
         let old = table.gather(&groups)?;
-        let states = if old.groups.is_empty() && groups.len() == partial.num_rows() {
-            states.to_vec()
-        } else {
-            let mut sums = self.aggregates.accumulate()?;
-            sums.merge(&old.values, &old.groups, groups.len())?;
-            sums.merge(states, &groups.group_of_row, groups.len())?;
-            sums.into_states()?
-        };
+        let states = self.merge(&old.values, &old.groups, states, &groups.group_of_row, groups.len())?;
         table.upsert(&groups, states.clone())?;
         Ok((groups, states))
+    }
+
+    /// The states of so many groups, made of those of earlier rows and those of later ones, each with the group that it belongs to.
+    /// No group is without a later one, and the groups are numbered in the order of these.
+    pub(crate) fn merge(
+        &self,
+        earlier: &[ArrayRef],
+        groups_of_earlier: &[usize],
+        later: &[ArrayRef],
+        groups_of_later: &[usize],
+        groups: usize,
+    ) -> Result<Vec<ArrayRef>> {
+        if groups_of_earlier.is_empty() && groups_of_later.len() == groups {
+            return Ok(later.to_vec());
+        }
+        let mut sums = self.aggregates.accumulate()?;
+        sums.merge(earlier, groups_of_earlier, groups)?;
+        sums.merge(later, groups_of_later, groups)?;
+        sums.into_states()
     }
 
     /// The states of one group that no row has reached: what an aggregate without keys has at first.
@@ -142,10 +154,10 @@ impl Grouping {
         self.aggregates.look_at_order()
     }
 
-    /// An index of keys.
-    fn interner(&self) -> Result<Interner> {
-        let types: Vec<_> = self.key_fields.iter().map(|field| field.data_type().clone()).collect();
-        Interner::new(&types)
+    /// An index of keys, with columns of these types before those of the key.
+    pub(crate) fn interner(&self, leading: &[DataType]) -> Result<Interner> {
+        let keys = self.key_fields.iter().map(|field| field.data_type());
+        Interner::new(&leading.iter().chain(keys).cloned().collect::<Vec<_>>())
     }
 
     /// The keys of a batch of the operator's input, equal ones alike.
@@ -168,7 +180,7 @@ impl Grouping {
     }
 }
 
-/// The sums of one split's rows by key, before the exchange.
+/// The sums of one split's rows by key, before the exchange. Besides the key, other columns may tell groups apart: they lead.
 pub(crate) struct PartialSums {
     grouping: Arc<Grouping>,
     interner: Interner,
@@ -180,9 +192,10 @@ pub(crate) struct PartialSums {
 }
 
 impl PartialSums {
-    pub(crate) fn new(grouping: &Arc<Grouping>) -> Result<Self> {
+    /// No groups yet. `leading` are the types of the columns that lead.
+    pub(crate) fn new(grouping: &Arc<Grouping>, leading: &[DataType]) -> Result<Self> {
         Ok(Self {
-            interner: grouping.interner()?,
+            interner: grouping.interner(leading)?,
             sums: grouping.aggregates.accumulate()?,
             grouping: Arc::clone(grouping),
             keys: Vec::new(),
@@ -191,9 +204,9 @@ impl PartialSums {
         })
     }
 
-    /// Adds the rows of a batch of the operator's input.
-    pub(crate) fn add(&mut self, batch: &RecordBatch, cx: &EpochContext) -> Result<()> {
-        let keys = self.grouping.keys_of(batch);
+    /// Adds the rows of a batch of the operator's input. Gives the group of each.
+    pub(crate) fn add(&mut self, leading: &[ArrayRef], batch: &RecordBatch, cx: &EpochContext) -> Result<&[usize]> {
+        let keys: Vec<ArrayRef> = leading.iter().cloned().chain(self.grouping.keys_of(batch)).collect();
         let mut known = self.interner.len();
         self.ids.clear();
         self.interner.intern(&keys, batch.num_rows(), &mut self.ids)?;
@@ -210,7 +223,8 @@ impl PartialSums {
             let first_rows = UInt32Array::from(first_rows);
             self.keys.push(keys.iter().map(|key| take(key, &first_rows, None)).collect::<Result<_, _>>()?);
         }
-        self.sums.update(batch, &self.groups, self.interner.len(), cx)
+        self.sums.update(batch, &self.groups, self.interner.len(), cx)?;
+        Ok(&self.groups)
     }
 
     /// The number of groups so far.
@@ -218,10 +232,11 @@ impl PartialSums {
         self.interner.len()
     }
 
-    /// The key columns and state columns, one row per group.
+    /// The columns that lead, the key columns and state columns, one row per group.
     pub(crate) fn finish(self) -> Result<Vec<ArrayRef>> {
-        let mut columns = Vec::with_capacity(self.grouping.keys.len());
-        for key in 0..self.grouping.keys.len() {
+        let keys = self.keys.first().map_or(0, Vec::len);
+        let mut columns = Vec::with_capacity(keys);
+        for key in 0..keys {
             let pieces: Vec<&dyn arrow::array::Array> = self.keys.iter().map(|piece| piece[key].as_ref()).collect();
             columns.push(if let [piece] = self.keys.as_slice() { Arc::clone(&piece[key]) } else { concat(&pieces)? });
         }
@@ -246,7 +261,7 @@ impl LateGroups {
     pub(crate) fn add(&mut self, window: i64, rows: &RecordBatch) -> Result<()> {
         let interner = match self.keys.entry(window) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(self.grouping.interner()?),
+            Entry::Vacant(entry) => entry.insert(self.grouping.interner(&[])?),
         };
         interner.intern(&self.grouping.keys_of(rows), rows.num_rows(), &mut Vec::new())
     }

@@ -36,10 +36,14 @@ impl OperatorSpec for Limit {
                 .help("use `Append` or `Complete` in the node above that aggregates")
                 .into());
         }
-        let state = if input.mode == Mode::Append { StateNeed::Bounded } else { StateNeed::None };
+        let (state, notes) = match input.mode {
+            Mode::Append => (StateNeed::Bounded, vec!["how many rows have passed is kept for ever".to_owned()]),
+            Mode::Update(_) | Mode::Complete(_) => (StateNeed::None, Vec::new()),
+        };
         Ok(Signature {
             distribution: Distribution::Single,
             state,
+            notes,
             ..Signature::stateless(vec![inputs::only(inputs).clone()])
         })
     }

@@ -12,7 +12,7 @@ use watershed_core::time::{TimeSpan, Timestamp};
 
 use crate::testing::{batch, epoch_context, shown, stream, tagged};
 use crate::windows::WindowSpec;
-use crate::{Aggregate, Dedup, Limit, Window};
+use crate::{Aggregate, Dedup, Limit, TopN, Window};
 
 const ROWS: [&str; 5] = [
     r#"{"k": "a", "t": "2026-01-01T10:01:00Z", "x": 1.5}"#,
@@ -53,12 +53,12 @@ fn built(spec: &dyn OperatorSpec) -> Arc<dyn Stateful> {
 fn run(operator: &dyn Stateful) -> (Vec<String>, Vec<String>) {
     let cx = epoch_context();
     let mut out = Collector::default();
-    let mut before = operator.before_exchange().expect("aggregates sum up before the exchange");
+    let mut before = operator.before_exchange().expect("it works before the exchange");
     before.process(Port::FIRST, batch(&input(), &ROWS), &cx, &mut out).expect("rows of the input");
     before.finish(&cx, &mut out).expect("rows of the input");
     let mut state = StateStore::new(operator.tables());
     let batches = out.take_exchanged();
-    operator.run(EpochInput { batches }, &mut state, &cx, &mut out).expect("runs");
+    operator.run(EpochInput { batches, ..EpochInput::default() }, &mut state, &cx, &mut out).expect("runs");
     state.commit().expect("commits");
     let emitted = shown(&out.take_emitted().into_iter().map(|(_, rows)| rows).collect::<Vec<_>>());
     let table = &state.tables()[0];
@@ -96,6 +96,15 @@ fn what_an_aggregation_keeps_reads_as_its_output() {
     let window = Window { window, keys: keys.clone(), aggregates: aggregates(), output_mode, time: None };
     let (emitted, kept) = run(&*built(&window));
     assert_eq!((kept.len(), kept), (4, emitted));
+    let gap = WindowSpec::Session { gap: Some(size), gap_by: None };
+    let sessions = Window { window: gap, keys: keys.clone(), aggregates: aggregates(), output_mode, time: None };
+    let (emitted, kept) = run(&*built(&sessions));
+    // What is kept begins with the key, and what comes out with the window.
+    let bounds_first = |row: &String| {
+        let parts: Vec<&str> = row.splitn(4, '|').collect();
+        [parts[1], parts[2], parts[0], parts[3]].join("|")
+    };
+    assert_eq!((kept.len(), kept.iter().map(bounds_first).collect::<Vec<_>>()), (3, emitted));
     let aggregate = Aggregate { keys, aggregates: aggregates(), output_mode };
     let (emitted, kept) = run(&*built(&aggregate));
     assert_eq!((kept.len(), kept), (3, emitted));
@@ -113,6 +122,15 @@ fn no_rows_are_readable_too() {
         let expected = AGGREGATES.map(|text| text.rsplit_once(" AS ").expect("each has a name").1);
         assert_eq!((names, readable.num_rows()), (expected.map(str::to_owned).to_vec(), 0));
     }
+}
+
+#[test]
+fn what_a_ranking_keeps_reads_as_its_output_with_key_and_rank_in_front() {
+    let (by, keys) = (vec!["x DESC NULLS LAST".to_owned()], vec!["k".to_owned()]);
+    let top = TopN { by, keys, n: 1, output_mode: OutputMode::Complete, rank: None };
+    let (emitted, kept) = run(&*built(&top));
+    assert_eq!(emitted, ["a|2026-01-01T10:01:00|1.5|1", "b|2026-01-01T10:07:00|4.0|1", "|2026-01-01T10:08:00|5.0|1"]);
+    assert_eq!(kept, ["a|1|2026-01-01T10:01:00|1.5", "b|1|2026-01-01T10:07:00|4.0", "|1|2026-01-01T10:08:00|5.0"]);
 }
 
 #[test]
@@ -140,6 +158,11 @@ fn a_slot_is_shown_where_there_are_several() {
         time: None,
     };
     assert_eq!(named(&window, 0), ["window_start 1970-01-01T00:03:00", "window_end 1970-01-01T00:05:00"]);
+    let gap = WindowSpec::Session { gap: Some(size), gap_by: None };
+    assert!(
+        named(&Window { window: gap, keys: vec!["k".to_owned()], output_mode: OutputMode::Append, ..window }, 0)
+            .is_empty()
+    );
     let slot = ["slot 1970-01-01T00:05:00"];
     assert_eq!(named(&aggregate(&["t"]), 0), slot);
     assert!(named(&aggregate(&["k"]), 0).is_empty());
@@ -148,4 +171,13 @@ fn a_slot_is_shown_where_there_are_several() {
     assert!(named(&keyed(&["k"], true), 0).is_empty());
     assert_eq!(named(&keyed(&["k"], true), 1), slot);
     assert!(named(&Limit(3), 0).is_empty());
+    let top = |keys: &[&str]| TopN {
+        by: vec!["x".to_owned()],
+        keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        n: 2,
+        output_mode: OutputMode::Update,
+        rank: None,
+    };
+    assert_eq!(named(&top(&["k", "t"]), 0), slot);
+    assert!(named(&top(&["k"]), 0).is_empty());
 }

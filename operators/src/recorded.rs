@@ -24,6 +24,10 @@ fn the_same_operator_in_other_words_is_recorded_alike() {
             json!({"Window": {"window": {"Sliding": {"size": "60 minutes", "slide": "1800s", "offset": "0 minutes"}}, "keys": ["k"], "aggregates": [], "output_mode": "Update"}}),
         ),
         (
+            json!({"Window": {"window": {"Session": {"gap": "60 seconds"}}, "keys": ["k"], "aggregates": [], "output_mode": "Append"}}),
+            json!({"Window": {"window": {"Session": {"gap": "1 minute", "gap_by": null}}, "keys": ["k"], "aggregates": [], "output_mode": "Append"}}),
+        ),
+        (
             json!({"Aggregate": {"aggregates": ["sum(x) AS s"], "output_mode": "Complete"}}),
             json!({"Aggregate": {"output_mode": "Complete", "keys": [], "aggregates": ["sum(x) AS s"]}}),
         ),
@@ -36,6 +40,16 @@ fn the_same_operator_in_other_words_is_recorded_alike() {
             json!({"AssignWindow": {"window": {"Tumbling": {"size": "1500 ms", "offset": "0s"}}, "time": null}}),
         ),
         (json!({"Dedup": {}}), json!({"Dedup": {"within_watermark": false, "keys": []}})),
+        (json!({"Distinct": {}}), json!({"Distinct": {"columns": []}})),
+        (json!({"Union": {}}), json!({"Union": {"missing": "Refuse"}})),
+        (
+            json!({"TopN": {"by": ["x"], "n": 1, "output_mode": "Append"}}),
+            json!({"TopN": {"rank": null, "keys": [], "output_mode": "Append", "n": 1, "by": ["x"]}}),
+        ),
+        (
+            json!({"Route": {"ports": [["a", "x > 1"]]}}),
+            json!({"Route": {"to": "First", "rest": "rest", "ports": [["a", "x > 1"]]}}),
+        ),
     ] {
         let recorded_one = recorded(one.clone());
         assert_eq!(recorded_one, recorded(other.clone()), "{one} and {other}");
@@ -61,10 +75,20 @@ fn a_free_field_is_a_field_of_its_node() {
     let modes = json!({"aggregates": ["count(*) AS n"], "output_mode": "Update"});
     let mut window = modes.clone();
     window["window"] = json!({"Tumbling": {"size": "1m"}});
+    let mut sessions = modes.clone();
+    sessions["window"] = json!({"Session": {"gap": "1m"}});
     for (written, expected) in [
         (json!({"Window": window}), &["output_mode"][..]),
+        (json!({"Window": sessions}), &["output_mode", "window"]),
         (json!({"Aggregate": modes}), &["output_mode"]),
         (json!({"Limit": 3}), &["0"]),
+        (
+            json!({"TopN": {"by": ["x DESC"], "keys": ["a"], "n": 3, "output_mode": "Update", "rank": "place"}}),
+            &["output_mode", "rank"],
+        ),
+        (json!({"First": {"keys": ["a"], "output_mode": "Update"}}), &["output_mode"]),
+        (json!({"Last": {"keys": ["a"], "output_mode": "Update"}}), &["output_mode"]),
+        (json!({"Distinct": {"columns": ["a"]}}), &[]),
         (json!({"Dedup": {"keys": ["a"]}}), &[]),
     ] {
         let (fields, free) = free(written);

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{SortColumn, SortOptions, concat_batches, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
+use arrow::compute::{concat_batches, lexsort_to_indices, take_record_batch};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use watershed_core::epoch::Port;
@@ -14,11 +13,11 @@ use watershed_core::node::{
     BuildContext, Collector, Distribution, EpochContext, EpochInput, Operator, OperatorSpec, Signature, Stateful,
 };
 use watershed_core::register_operator;
-use watershed_core::schema::type_to_ddl;
 use watershed_core::state::{StateStore, TableSchema};
 use watershed_core::stream::{Mode, Stream};
 
 use crate::inputs;
+use crate::order::{self, Order};
 
 /// Puts a complete result in order. Each item is a column, with `ASC` (the default) or `DESC`, and `NULLS FIRST` or
 /// `NULLS LAST`; left out, nulls are first in ascending and last in descending order.
@@ -28,8 +27,8 @@ pub struct Sort(pub Vec<String>);
 register_operator!(Sort, example: r#"Sort(["count DESC", "User"])"#);
 
 impl Sort {
-    fn bind(&self, input: &Stream) -> Result<Vec<(usize, SortOptions)>, Faults> {
-        let (mut columns, mut faults) = (Vec::new(), Faults::new());
+    fn bind(&self, input: &Stream) -> Result<Order, Faults> {
+        let mut faults = Faults::new();
         if !matches!(input.mode, Mode::Complete(_)) {
             let message =
                 format!("`Sort` orders a complete result, but its input is a stream of mode `{}`", input.mode);
@@ -38,68 +37,14 @@ impl Sort {
                     .help("set `output_mode: Complete` in the node above that aggregates"),
             );
         }
-        for (index, item) in self.0.iter().enumerate() {
-            let item = item.trim();
-            let (name, options) = parse_item(item);
-            match (inputs::column(&input.schema, name), options) {
-                (Ok(column), Some(options)) if is_sortable(input.schema.field(column).data_type()) => {
-                    columns.push((column, options));
-                }
-                (Ok(column), Some(_)) => {
-                    let message = format!(
-                        "column `{name}` is {}, which has no order",
-                        type_to_ddl(input.schema.field(column).data_type())
-                    );
-                    faults.push(Fault::new("not_sortable", message).at(index));
-                }
-                (Ok(_), None) => {
-                    let fault = Fault::new("bad_order", format!("`{item}` is no order"));
-                    faults.push(
-                        fault
-                            .at(index)
-                            .help("write a column, then `ASC` or `DESC`, then `NULLS FIRST` or `NULLS LAST`"),
-                    );
-                }
-                (Err(fault), _) => faults.push(fault.at(index).within(0..name.len())),
+        match Order::bind(&self.0, &input.schema, "Sort") {
+            Ok(order) if faults.is_empty() => Ok(order),
+            bound => {
+                faults.extend(bound.err().into_iter().flatten());
+                Err(faults)
             }
         }
-        if self.0.is_empty() {
-            faults.push(Fault::new("no_columns", "`Sort` lists no column"));
-        }
-        if faults.is_empty() { Ok(columns) } else { Err(faults) }
     }
-}
-
-/// Whether the kernel can sort such values: it is asked, because it has no list of what it can.
-fn is_sortable(data_type: &DataType) -> bool {
-    let values = new_null_array(data_type, 2);
-    lexsort_to_indices(&[SortColumn { values, options: None }, arrival(2)], None).is_ok()
-}
-
-/// The kernel is not stable: the row's place decides where the columns do not.
-fn arrival(rows: usize) -> SortColumn {
-    SortColumn { values: Arc::new(UInt32Array::from_iter_values(0..rows as u32)), options: None }
-}
-
-/// The column of an item, and the order unless the words behind it are none.
-fn parse_item(item: &str) -> (&str, Option<SortOptions>) {
-    let (name, rest) = match item.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
-        Some(quoted) => quoted,
-        None => item.split_at(item.find(' ').unwrap_or(item.len())),
-    };
-    let words: Vec<String> = rest.split_whitespace().map(str::to_uppercase).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (descending, nulls) = match words.as_slice() {
-        ["DESC", nulls @ ..] => (true, nulls),
-        ["ASC", nulls @ ..] | nulls => (false, nulls),
-    };
-    let nulls_first = match nulls {
-        [] => Some(!descending),
-        ["NULLS", "FIRST"] => Some(true),
-        ["NULLS", "LAST"] => Some(false),
-        _ => None,
-    };
-    (name, nulls_first.map(|nulls_first| SortOptions { descending, nulls_first }))
 }
 
 #[typetag::serde]
@@ -110,13 +55,13 @@ impl OperatorSpec for Sort {
     }
 
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
-        Ok(Operator::Stateful(Arc::new(Order(self.bind(inputs::only(inputs))?))))
+        Ok(Operator::Stateful(Arc::new(Sorted(self.bind(inputs::only(inputs))?))))
     }
 }
 
-struct Order(Vec<(usize, SortOptions)>);
+struct Sorted(Order);
 
-impl Stateful for Order {
+impl Stateful for Sorted {
     fn tables(&self) -> Vec<TableSchema> {
         Vec::new()
     }
@@ -125,12 +70,8 @@ impl Stateful for Order {
         let batches: Vec<RecordBatch> = input.batches.into_iter().map(|(_, batch)| batch).collect();
         let Some(first) = batches.first() else { return Ok(()) };
         let rows = concat_batches(first.schema_ref(), &batches)?;
-        let column = |(column, options): &(usize, SortOptions)| SortColumn {
-            values: Arc::clone(rows.column(*column)),
-            options: Some(*options),
-        };
-        let mut columns: Vec<SortColumn> = self.0.iter().map(column).collect();
-        columns.push(arrival(rows.num_rows()));
+        let mut columns = self.0.columns(&rows);
+        columns.push(order::ascending(order::arrival(rows.num_rows())));
         let indices = lexsort_to_indices(&columns, None)?;
         out.emit(Port::FIRST, take_record_batch(&rows, &indices)?);
         Ok(())

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use watershed_core::epoch::Port;
@@ -16,20 +16,52 @@ use watershed_core::register_operator;
 use watershed_core::schema::type_to_ddl;
 use watershed_core::stream::{EventTime, Mode, Stream, column_names};
 
-/// The rows of all its inputs. Columns are matched by name; their order is that of the first input.
+/// The rows of all its inputs. Columns are matched by name, whatever their order; it is that of the first input in the output.
 ///
 /// A column is event time in the output where it is event time in every input that has a watermark; the watermark below is
 /// the least of the inputs'.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Union {}
+#[serde(deny_unknown_fields, default)]
+pub struct Union {
+    /// What becomes of a column that not every input has: `Refuse`, the default, takes it for a mistake; `Null` fills it with null
+    /// in rows of the others. A column that the first input has not comes behind those that it has.
+    #[serde(skip_serializing_if = "is_default")]
+    pub missing: Missing,
+}
+
+/// What becomes of a column that not every input has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Missing {
+    /// It is a fault.
+    #[default]
+    Refuse,
+    /// It is null in rows of the inputs that lack it.
+    Null,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_default(missing: &Missing) -> bool {
+    *missing == Missing::default()
+}
 
 register_operator!(Union, example: "Union()");
 
 impl Union {
-    fn bind(inputs: &[Stream]) -> Result<Stream, Faults> {
+    /// The columns of the output before they are compared with each input's: those of the first, then those of others.
+    fn fields(&self, inputs: &[Stream]) -> Vec<Field> {
+        let mut fields: Vec<Field> = Vec::new();
+        let all = if self.missing == Missing::Null { inputs } else { &inputs[..1] };
+        for field in all.iter().flat_map(|input| input.schema.fields()) {
+            if !fields.iter().any(|other| other.name() == field.name()) {
+                fields.push(field.as_ref().clone());
+            }
+        }
+        fields
+    }
+
+    fn bind(&self, inputs: &[Stream]) -> Result<Stream, Faults> {
         let (mut output, mut faults) = (inputs[0].clone(), Faults::new());
-        let mut fields: Vec<Field> = output.schema.fields().iter().map(|field| field.as_ref().clone()).collect();
+        let mut fields = self.fields(inputs);
         for (number, input) in inputs.iter().enumerate() {
             if input.mode != Mode::Append {
                 let message = format!(
@@ -44,20 +76,31 @@ impl Union {
             }
             for field in &mut fields {
                 let Ok(other) = input.schema.field_with_name(field.name()) else {
+                    if self.missing == Missing::Null {
+                        field.set_nullable(true);
+                        continue;
+                    }
                     let message = format!(
                         "input {} of `Union` has no column `{}`, which the first has",
                         number + 1,
                         field.name()
                     );
-                    let help =
-                        format!("its columns are {}", watershed_core::fault::listed(column_names(&input.schema)));
+                    let help = format!(
+                        "its columns are {}; `Union(missing: Null)` fills what is missing with null",
+                        watershed_core::fault::listed(column_names(&input.schema))
+                    );
                     faults.push(Fault::new("union_columns", message).help(help));
                     continue;
                 };
                 if other.data_type() != field.data_type() {
                     let (first, other) = (type_to_ddl(field.data_type()), type_to_ddl(other.data_type()));
+                    let of_first = |input: &Stream| input.schema.column_with_name(field.name()).is_some();
+                    let first_input = match inputs.iter().position(of_first) {
+                        None | Some(0) => "the first input".to_owned(),
+                        Some(place) => format!("input {}", place + 1),
+                    };
                     let message = format!(
-                        "column `{}` is {first} in the first input of `Union` and {other} in input {}",
+                        "column `{}` is {first} in {first_input} of `Union` and {other} in input {}",
                         field.name(),
                         number + 1
                     );
@@ -67,13 +110,13 @@ impl Union {
                     field.set_nullable(true);
                 }
             }
-            for surplus in column_names(&input.schema).filter(|name| output.schema.index_of(name).is_err()) {
+            let is_surplus = |name: &&str| !fields.iter().any(|field| field.name() == name);
+            for surplus in column_names(&input.schema).filter(is_surplus) {
                 let message =
                     format!("input {} of `Union` has a column `{surplus}`, which the first has not", number + 1);
-                faults.push(
-                    Fault::new("union_columns", message)
-                        .help("leave it out in a `Select` above, or add it to the others"),
-                );
+                faults.push(Fault::new("union_columns", message).help(
+                    "leave it out in a `Select` above, or let `Union(missing: Null)` fill it with null in the others",
+                ));
             }
             output.watermarks.extend(input.watermarks.iter().cloned());
         }
@@ -106,11 +149,11 @@ impl OperatorSpec for Union {
     }
 
     fn signature(&self, inputs: &[Vec<Stream>]) -> Result<Signature, Faults> {
-        Ok(Signature::stateless(vec![Self::bind(&inputs[0])?]))
+        Ok(Signature::stateless(vec![self.bind(&inputs[0])?]))
     }
 
     fn build(&self, inputs: &[Vec<Stream>], _: &BuildContext) -> Result<Operator, Faults> {
-        Ok(Operator::Stateless(Arc::new(ByName { schema: Self::bind(&inputs[0])?.schema })))
+        Ok(Operator::Stateless(Arc::new(ByName { schema: self.bind(&inputs[0])?.schema })))
     }
 }
 
@@ -120,9 +163,11 @@ struct ByName {
 
 impl Stateless for ByName {
     fn process(&self, batch: RecordBatch, _: &EpochContext, out: &mut Collector) -> Result<()> {
-        let places =
-            column_names(&self.schema).map(|name| batch.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>()?;
-        let columns = places.into_iter().map(|place| Arc::clone(batch.column(place))).collect();
+        let column = |field: &FieldRef| {
+            let missing = || new_null_array(field.data_type(), batch.num_rows());
+            batch.column_by_name(field.name()).map_or_else(missing, Arc::clone)
+        };
+        let columns = self.schema.fields().iter().map(column).collect();
         out.emit(Port::FIRST, RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
         Ok(())
     }
@@ -137,7 +182,7 @@ mod tests {
     use crate::testing::{batch, complete, faults, process_with, shown, stream, tag, tagged, update};
 
     fn union(inputs: &[Stream]) -> Stream {
-        Union {}.signature(&[inputs.to_vec()]).unwrap_or_else(|faults| panic!("{faults:#?}")).outputs.remove(0)
+        Union::default().signature(&[inputs.to_vec()]).unwrap_or_else(|faults| panic!("{faults:#?}")).outputs.remove(0)
     }
 
     #[test]
@@ -145,12 +190,13 @@ mod tests {
         let inputs = [stream("a BIGINT NOT NULL, b STRING NOT NULL"), stream("b STRING, a BIGINT NOT NULL")];
         assert_eq!(watershed_core::schema::to_ddl(&union(&inputs).schema), "a BIGINT NOT NULL, b STRING");
         for (input, line) in inputs.iter().zip([r#"{"a": 1, "b": "x"}"#, r#"{"a": 2}"#]) {
-            let rows =
-                process_with(&Union {}, &inputs, batch(input, &[line]), &mut Collector::default()).expect("runs");
+            let rows = process_with(&Union::default(), &inputs, batch(input, &[line]), &mut Collector::default())
+                .expect("runs");
             assert_eq!(shown(&rows).len(), 1);
         }
-        let second = process_with(&Union {}, &inputs, batch(&inputs[1], &[r#"{"a": 2}"#]), &mut Collector::default())
-            .expect("runs");
+        let second =
+            process_with(&Union::default(), &inputs, batch(&inputs[1], &[r#"{"a": 2}"#]), &mut Collector::default())
+                .expect("runs");
         assert_eq!(shown(&second), ["2|"]);
     }
 
@@ -172,6 +218,27 @@ mod tests {
     }
 
     #[test]
+    fn what_an_input_lacks_is_null_where_that_is_wanted() {
+        let filling = Union { missing: Missing::Null };
+        let first = tagged(stream("t TIMESTAMP NOT NULL, a BIGINT NOT NULL"), "t");
+        let inputs = [first.clone(), stream("c DOUBLE NOT NULL, a BIGINT NOT NULL")];
+        let output = filling.signature(&[inputs.to_vec()]).expect("they fit").outputs.remove(0);
+        assert_eq!(watershed_core::schema::to_ddl(&output.schema), "t TIMESTAMP, a BIGINT NOT NULL, c DOUBLE");
+        assert_eq!(output.event_times, first.event_times);
+        for (input, line, row) in [
+            (&inputs[0], r#"{"t": "1970-01-01T00:00:01Z", "a": 1}"#, "1970-01-01T00:00:01|1|"),
+            (&inputs[1], r#"{"c": 0.5, "a": 2}"#, "|2|0.5"),
+        ] {
+            let rows = process_with(&filling, &inputs, batch(input, &[line]), &mut Collector::default());
+            assert_eq!(shown(&rows.expect("runs")), [row]);
+        }
+        let unlike = [stream("a BIGINT"), stream("b BIGINT"), stream("b STRING")];
+        let found = faults(&filling, &unlike);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].message.contains("is BIGINT in input 2 of `Union` and STRING in input 3"), "{found:?}");
+    }
+
+    #[test]
     fn inputs_that_do_not_fit_are_refused() {
         let first = stream("a BIGINT, b STRING");
         for (other, words) in [
@@ -181,7 +248,7 @@ mod tests {
             (update(first.clone(), &["a"]), "mode `Update`"),
             (complete(first.clone(), &["a"]), "mode `Complete`"),
         ] {
-            let found = faults(&Union {}, &[first.clone(), other]);
+            let found = faults(&Union::default(), &[first.clone(), other]);
             assert_eq!(found.len(), 1, "{found:?}");
             assert!(found[0].message.contains(words), "{found:?}");
         }

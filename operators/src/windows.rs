@@ -1,6 +1,6 @@
-//! Tumbling and sliding windows as arithmetic on microseconds.
+//! How event time is cut into windows, and tumbling and sliding windows as arithmetic on microseconds.
 //!
-//! A window is `[start, start + size)`. Starts are `offset + k × slide` for every whole `k`, counted from
+//! Where sessions begin and end depends on the rows: they are in `session`. Any other window is `[start, start + size)`. Starts are `offset + k × slide` for every whole `k`, counted from
 //! 1970-01-01T00:00:00Z and also before it (Spark's `TimeWindowing`). A *pane* is the longest span whose times all belong
 //! to the same windows: rows are summed up by pane once, and windows are put together from panes.
 //!
@@ -21,7 +21,7 @@ use watershed_core::time::{TimeSpan, Timestamp};
 const MOST_WINDOWS_PER_ROW: i64 = 10_000;
 
 /// How event time is cut into windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum WindowSpec {
     /// Windows that follow each other without gap or overlap: each row belongs to one.
@@ -42,6 +42,17 @@ pub enum WindowSpec {
         #[serde(default, skip_serializing_if = "is_zero")]
         offset: TimeSpan,
     },
+    /// Windows that follow the rows of a key: a row begins a session, and those that come at most a gap after it go on with it. Rows
+    /// exactly a gap apart are in one session, which ends a gap after its last row.
+    Session {
+        /// How long after its last row a session ends.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gap: Option<TimeSpan>,
+        /// Instead of `gap`, the gap of each row: an SQL expression that gives an `INTERVAL`. A row whose gap is null, zero or negative
+        /// is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gap_by: Option<String>,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -50,11 +61,16 @@ fn is_zero(span: &TimeSpan) -> bool {
 }
 
 impl WindowSpec {
-    /// The windows, or all that is wrong with them, each fault below the field that it is about.
+    /// The windows that a row's time alone tells, or all that is wrong with them, each fault below the field that it is about.
     pub fn windows(&self) -> Result<Windows, Faults> {
         let (size, slide, offset, step) = match *self {
             Self::Tumbling { size, offset } => (size, size, offset, "size"),
             Self::Sliding { size, slide, offset } => (size, slide, offset, "slide"),
+            Self::Session { .. } => {
+                let message = "which session a row belongs to depends on the rows around it";
+                let help = "only `Window` gives sessions; here use `Tumbling` or `Sliding`";
+                return Err(Fault::new("bad_window", message).help(help).into());
+            }
         };
         let mut faults = Faults::new();
         let mut refuse =

@@ -11,7 +11,6 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::{AggregateFunction, NullTreatment};
 use datafusion_physical_expr::PhysicalSortExpr;
 use datafusion_physical_expr::aggregate::{AggregateExprBuilder, AggregateFunctionExpr};
-use datafusion_physical_expr::expressions::Literal;
 use watershed_core::node::EpochContext;
 
 use super::collected::{Collected, Collecting};
@@ -119,14 +118,14 @@ impl Function {
 
         if !collects {
             let counts_rows = func.name() == "count"
-                && arguments.iter().all(|argument| is_constant(argument).is_some_and(|value| !value.is_null()));
+                && arguments.iter().all(|argument| argument.constant().is_some_and(|value| !value.is_null()));
             if !orders_within {
                 arguments.extend(orders);
             }
             let arguments = if counts_rows { Arguments::Rows } else { Arguments::Expressions(arguments) };
             return Ok(Self { text, states, state_is_result, looks_at_order, arguments, filter, method: plain });
         }
-        let constants: Vec<Option<ScalarValue>> = arguments.iter().map(is_constant).collect();
+        let constants: Vec<Option<ScalarValue>> = arguments.iter().map(Expression::constant).collect();
         let orders = if orders_within { Vec::new() } else { orders };
         let options = if orders_within { Vec::new() } else { options };
         let kept =
@@ -175,10 +174,6 @@ impl Function {
         };
         Ok((values, filter))
     }
-}
-
-fn is_constant(argument: &Expression) -> Option<ScalarValue> {
-    argument.physical().downcast_ref::<Literal>().map(|literal| literal.value().clone())
 }
 
 impl Method {

@@ -30,10 +30,11 @@ use arrow::array::{
 };
 use arrow::compute::prep_null_mask_filter;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion_common::DataFusionError;
+use datafusion_common::{DataFusionError, ScalarValue};
 use datafusion_expr::{Expr, ExprSchemable};
 use datafusion_physical_expr::PhysicalExpr;
-use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_expr::expressions::{Column, Literal};
+use datafusion_physical_expr::utils::collect_columns;
 use watershed_core::error::{Error, Result};
 use watershed_core::fault::{Fault, Faults};
 use watershed_core::node::EpochContext;
@@ -138,6 +139,13 @@ impl Expression {
 
     /// The expression that evaluates `typed`, which `planner` planned.
     pub(crate) fn lowered(planner: &Planner, text: &str, typed: &Expr) -> Result<Self, DataFusionError> {
+        if let Expr::Column(column) = typed
+            && !planner.uses_clock(typed)
+            && let Some((index, field)) = planner.schema.column_with_name(&column.name)
+            && normal_type(field.data_type()) == *field.data_type()
+        {
+            return Ok(Self::column(text, index, field));
+        }
         let physical = planner.lower(typed)?;
         let data_type = normal_type(&physical.data_type(&planner.schema)?);
         let nullable = typed.nullable(&**planner.columns()).unwrap_or(true);
@@ -168,6 +176,11 @@ impl Expression {
         }
     }
 
+    /// The value, if it is written down and the same for every row.
+    pub(crate) fn constant(&self) -> Option<ScalarValue> {
+        self.physical().downcast_ref::<Literal>().map(|literal| literal.value().clone())
+    }
+
     /// One value per row of `batch`, which must have the columns the expression was read for.
     pub fn evaluate(&self, batch: &RecordBatch, cx: &EpochContext) -> Result<ArrayRef> {
         let array = self.evaluate_raw(batch, cx)?;
@@ -196,6 +209,18 @@ impl Expression {
             Body::Column { index, name } => Arc::new(Column::new(name, *index)),
             Body::Computed { physical, .. } => Arc::clone(physical),
         }
+    }
+
+    /// The places of the columns that it reads, ascending.
+    pub(crate) fn columns(&self) -> Vec<usize> {
+        let clock = match &self.body {
+            Body::Computed { with_clock: Some(schema), .. } => schema.fields().len() - 1,
+            _ => usize::MAX,
+        };
+        let read = collect_columns(&self.physical()).into_iter().map(|column| column.index());
+        let mut places: Vec<usize> = read.filter(|place| *place != clock).collect();
+        places.sort_unstable();
+        places
     }
 
     /// Which rows of `batch` fulfil this condition: null counts as no.

@@ -22,7 +22,7 @@ const ALIASES: &[(&str, &str)] =
 const WITHOUT_BRACKETS: &[&str] = &["current_timestamp", "current_date", "current_time", "localtimestamp", "localtime"];
 
 /// Whether a word alone asks for the time, so that it is no column.
-pub(super) fn is_clock(word: &str) -> bool {
+pub(crate) fn is_clock(word: &str) -> bool {
     WITHOUT_BRACKETS.contains(&word.to_lowercase().as_str())
 }
 

@@ -12,17 +12,22 @@
 //! - `now()` and its kin are the epoch's processing time. Functions that give another value each time are refused.
 //! - What cannot be computed (a bad `CAST`, an overflow of integers, a division by zero) is an error and stops the run;
 //!   `TRY_CAST` and `nullif` give null instead. Floating point follows IEEE 754.
+//! - The time between two instants is compared with an interval by its length, a day being 24 hours.
 //! - In `ORDER BY`, nulls are first in ascending and last in descending order, as in Spark.
 
 mod check;
+mod distinct;
 mod expression;
 mod functions;
+mod length;
 mod normal;
 mod plan;
 mod syntax;
 
 pub(crate) use check::{Aggregation, check};
 pub use expression::{Expression, Named, Scope};
+pub(crate) use functions::is_clock;
+pub(crate) use length::length_of;
 pub(crate) use plan::{Planner, cause_of, type_fault};
 pub(crate) use syntax::Parsed;
 

@@ -29,6 +29,7 @@ use watershed_core::fault::Fault;
 use watershed_core::schema::TIMESTAMP;
 
 use super::functions::FUNCTIONS;
+use super::length::compared_by_length;
 use super::normal::STRICT;
 use super::syntax::Parsed;
 
@@ -67,12 +68,17 @@ impl Planner {
 
     /// The typed expression; the fault names the smallest part that cannot be typed.
     pub(crate) fn plan(&self, parsed: &Parsed) -> Result<Expr, Fault> {
-        self.typed(&parsed.tree).map_err(|cause| {
+        self.plan_part(parsed, &parsed.tree)
+    }
+
+    /// The same for a part of the tree.
+    pub(crate) fn plan_part(&self, parsed: &Parsed, part: &SqlExpr) -> Result<Expr, Fault> {
+        self.typed(part).map_err(|cause| {
             let mut search = Search { planner: self, found: None };
-            let _ = parsed.tree.visit(&mut search);
+            let _ = part.visit(&mut search);
             let (place, cause) = match search.found {
-                Some((part, deeper)) => (parsed.place_of(&part), deeper),
-                None => (0..parsed.body.len(), cause),
+                Some((smallest, deeper)) => (parsed.place_of(&smallest), deeper),
+                None => (parsed.place_of(part), cause),
             };
             type_fault(&cause).within(place)
         })
@@ -112,7 +118,7 @@ impl Planner {
         expression.apply(check).map(drop)
     }
 
-    /// Microseconds and the epoch's clock for one part of an expression.
+    /// Microseconds, lengths of time and the epoch's clock for one part of an expression.
     fn rewrite(&self, part: Expr) -> Transformed<Expr> {
         let clock = || Expr::Column(Column::new_unqualified(self.clock.clone()));
         match &part {
@@ -126,6 +132,14 @@ impl Planner {
                 _ => {}
             },
             Expr::Cast(_) | Expr::TryCast(_) | Expr::Literal(..) => {}
+            Expr::BinaryExpr(_) | Expr::Between(_) => {
+                let type_of = |part: &Expr| part.get_type(&*self.columns).ok();
+                let constant = |part: &Expr| match self.simplified(part) {
+                    Ok(Expr::Literal(value, _)) => Some(value),
+                    _ => None,
+                };
+                return compared_by_length(part, type_of, constant);
+            }
             _ => return Transformed::no(part),
         }
         match part.get_type(&*self.columns) {
@@ -142,9 +156,14 @@ impl Planner {
         ExprSimplifier::new(SimplifyContext::builder().with_schema(Arc::clone(&self.columns)).build())
     }
 
+    /// The same expression with its constants computed.
+    pub(crate) fn simplified(&self, expression: &Expr) -> Result<Expr> {
+        self.simplifier().simplify(expression.clone())
+    }
+
     /// The expression that runs.
     pub(crate) fn lower(&self, expression: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
-        self.checked(&self.simplifier().simplify(expression.clone())?)
+        self.checked(&self.simplified(expression)?)
     }
 
     /// The expression that runs, with arithmetic that reports an overflow.

@@ -9,6 +9,8 @@ use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use watershed_core::fault::Fault;
 
+use super::distinct;
+
 /// The most tokens an expression may have. Deeper trees than any person writes would only exhaust the stack.
 const MOST_TOKENS: usize = 20_000;
 /// The most binary operators in one expression, so that looking for its depth is safe.
@@ -44,14 +46,15 @@ impl Parsed {
             .filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
             .map(|token| (byte_at(text, token.span.start)..byte_at(text, token.span.end), token.token.clone()))
             .collect();
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(spanned);
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(distinct::as_operators(spanned));
         let parsed = parser.parse_expr_with_alias();
-        let (tree, alias) = match parsed {
+        let (mut tree, alias) = match parsed {
             Ok(parsed) => (parsed.expr, parsed.alias),
             Err(error) => return Err(syntax_fault(text, &tokens, &error)),
         };
         refuse_trailing(text, &parser)?;
         refuse_depth(&tree)?;
+        distinct::restore(&mut tree);
         let body = match (&alias, tokens.len().checked_sub(2).and_then(|at| tokens.get(at))) {
             (Some(_), Some((place, _))) => &text[..place.start],
             _ => text,

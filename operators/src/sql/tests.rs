@@ -90,6 +90,44 @@ fn timestamps_are_microseconds_and_cut_downwards() {
     assert_eq!(micros("date_bin(INTERVAL '1 second', event_time)"), [Some(0), Some(-1_000_000), Some(1_000_000)]);
 }
 
+/// DataFusion compares the days of an interval before its hours, so that two days were less than one.
+#[test]
+fn the_time_between_two_instants_is_compared_by_its_length() {
+    let values = |text: &str| evaluate(text).as_boolean().iter().collect::<Vec<_>>();
+    let two_days = "event_time - TIMESTAMP '1969-12-30T00:00:00Z'";
+    for (condition, wanted) in [
+        (format!("{two_days} < INTERVAL '1 day'"), [false, false, false]),
+        (format!("{two_days} <= INTERVAL '2 days'"), [true, true, false]),
+        (format!("INTERVAL '2 days' > {two_days}"), [false, true, false]),
+        (format!("{two_days} = INTERVAL '48 hours'"), [true, false, false]),
+        (
+            format!("{two_days} BETWEEN INTERVAL '1 day' AND INTERVAL '2 days' + INTERVAL '1 second'"),
+            [true, true, false],
+        ),
+        ("event_time - TIMESTAMP '1970-01-03T00:00:00Z' > -INTERVAL '2 days'".to_owned(), [false, false, true]),
+    ] {
+        assert_eq!(values(&condition), wanted.map(Some), "{condition}");
+    }
+}
+
+/// The parser takes all that follows for what is compared.
+#[test]
+fn what_distinct_from_compares_with_ends_where_the_grammar_says() {
+    for (text, bracketed) in [
+        ("v IS DISTINCT FROM 1 AND x > 2", "(v IS DISTINCT FROM 1) AND x > 2"),
+        ("x > 2 AND v IS NOT DISTINCT FROM 1 OR v IS NULL", "(x > 2 AND (v IS NOT DISTINCT FROM 1)) OR v IS NULL"),
+        ("v is not distinct from 2 - 1 or x > 2", "(v IS NOT DISTINCT FROM (2 - 1)) OR x > 2"),
+        ("NOT v IS DISTINCT FROM 1 OR x > 2", "(NOT (v IS DISTINCT FROM 1)) OR x > 2"),
+        ("(v IS DISTINCT FROM CASE WHEN x > 2 AND v < 0 THEN -2 END) AND true", "v IS DISTINCT FROM nullif(v, 1)"),
+        (
+            "v > 0 IS DISTINCT FROM (v IS DISTINCT FROM 1 AND x > 2) AND x < 9",
+            "((v > 0) IS DISTINCT FROM ((v IS DISTINCT FROM 1) AND x > 2)) AND x < 9",
+        ),
+    ] {
+        assert_eq!(&evaluate(text), &evaluate(bracketed), "{text}");
+    }
+}
+
 #[test]
 fn comparing_timestamps_of_different_units_loses_nothing() {
     let values = |text: &str| evaluate(text).as_boolean().iter().collect::<Vec<_>>();
