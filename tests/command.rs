@@ -131,6 +131,73 @@ fn check_tells_all_faults_on_standard_error_and_ends_with_65() {
     assert_eq!(out(&checked), format!("no errors in good.ron\n{UNPROMISED}\n"));
 }
 
+/// A join of two streams with watermarks, of which only left rows are bounded, and windows below it.
+const JOINED: &str = r#"Graph(
+    name: "joined",
+    sources: {
+        "shown": Rate(rows_per_second: 1),
+        "clicked": Rate(rows_per_second: 1),
+    },
+    operators: {
+        "marked_shown": Watermark(column: "timestamp", delay: "10 seconds"),
+        "marked_clicked": Watermark(column: "timestamp", delay: "20 seconds"),
+        "pairs": Join(
+            kind: Inner,
+            on: "left.value = right.value AND right.timestamp < left.timestamp + INTERVAL '1 hour'",
+            select: ["left.value AS ad", "left.timestamp AS shown"],
+        ),
+        "hourly": Window(window: Tumbling(size: "1 hour"), aggregates: ["count(*) AS n"], output_mode: Append),
+    },
+    sinks: { "out": Console(), "too_late": Console() },
+    flow: [
+        "shown -> marked_shown -> pairs.left",
+        "clicked -> marked_clicked -> pairs.right",
+        "pairs -> hourly -> out",
+        "pairs.late_left -> too_late",
+    ],
+)
+"#;
+
+#[test]
+fn check_explains_what_is_kept_and_until_when() {
+    let folder = workspace();
+    fs::write(folder.path().join("joined.ron"), JOINED).expect("a file");
+    let checked = watershed(folder.path(), &["check", "joined.ron", "--explain"]);
+    assert_exit(&checked, 0);
+    let warning =
+        "operator `pairs`: right rows are kept for ever: `on` does not say how much later than `right.timestamp`";
+    assert!(errors(&checked).contains(warning), "{}", errors(&checked));
+    for block in [
+        "\nmarked_shown  Watermark
+  in         from `shown`: Append
+  out        to `pairs`: Append, event time `timestamp`
+  watermark  its own, 10s behind the newest event time
+
+",
+        "\npairs  Join
+  in         left from `marked_shown`: Append, event time `timestamp`
+  in         right from `marked_clicked`: Append, event time `timestamp`
+  out        to `hourly`: Append, event time `shown`
+  out        late_left to `too_late`: Append, event time `timestamp`
+  watermark  the least of `marked_clicked` and `marked_shown`; 1h earlier for what follows
+  state      left rows are kept until the watermark passes `timestamp` + 1h
+  state      right rows are kept for ever: ",
+        "\nhourly  Window
+  in         from `pairs`: Append, event time `shown`
+  out        to `out`: Append, ends of windows `window_end`
+  watermark  the least of `marked_clicked` - 1h and `marked_shown` - 1h
+  state      a window is kept until the watermark passes its end, and comes out then
+
+",
+    ] {
+        assert!(out(&checked).contains(block), "{}\nlacks\n{block}", out(&checked));
+    }
+    let found = json(&watershed(folder.path(), &["check", "joined.ron", "good.ron", "--explain", "--format", "json"]));
+    assert_eq!((&found[0]["graph"], found[0]["faults"].as_array().map(Vec::len)), (&"joined.ron".into(), Some(1)));
+    assert_eq!(found[0]["nodes"][4]["notes"][0], "left rows are kept until the watermark passes `timestamp` + 1h");
+    assert_eq!(found[1]["faults"], Value::Array(vec![]));
+}
+
 #[test]
 fn check_gives_editors_json_with_places() {
     let folder = workspace();
@@ -202,10 +269,15 @@ fn list_shows_every_linked_node() {
         ("operator", "Aggregate"),
         ("operator", "AssignWindow"),
         ("operator", "Dedup"),
+        ("operator", "Distinct"),
         ("operator", "Filter"),
+        ("operator", "First"),
+        ("operator", "Last"),
         ("operator", "Limit"),
+        ("operator", "Route"),
         ("operator", "Select"),
         ("operator", "Sort"),
+        ("operator", "TopN"),
         ("operator", "Union"),
         ("operator", "Unnest"),
         ("operator", "Watermark"),
@@ -355,6 +427,75 @@ fn run_gives_programs_its_summary_as_json() {
     let anew = workspace();
     let stopped = json(&watershed(anew.path(), &["run", "good.ron", "--format", "json", "--max-epochs", "1"]));
     assert_eq!(stopped["epochs"].as_u64(), Some(1));
+}
+
+/// A graph of windows over four files that close none of them, fed by a second source as well where there is one.
+fn waiting(folder: &Path, second: &str) {
+    for (number, minute) in ["00", "01", "02", "04"].iter().enumerate() {
+        let row = format!("{{\"at\": \"2024-03-01T10:{minute}:00Z\"}}\n");
+        fs::write(folder.join(format!("in/w{number}.ndjson")), row).expect("a file");
+    }
+    fs::write(folder.join("none.ndjson"), "").expect("a file");
+    let files = |path: &str| format!(r#"Files(path: "{path}", schema: "at TIMESTAMP", max_files_per_epoch: 1)"#);
+    let graph = format!(
+        r#"Graph(
+            name: "waits",
+            sources: {{ "activity": {}, "quiet": {} }},
+            operators: {{
+                "marked": Watermark(column: "at", delay: "10 minutes"),
+                "marked_quiet": Watermark(column: "at", delay: "10 minutes"),
+                "both": Union(),
+                "counts": Window(window: Tumbling(size: "5 minutes"), aggregates: ["count(*) AS n"], output_mode: Append),
+            }},
+            sinks: {{ "out": Files(path: "out", format: Json) }},
+            flow: ["activity -> marked -> both -> counts -> out", "quiet -> marked_quiet{second}"],
+            run: (trigger: AvailableNow),
+        )"#,
+        files("in/*.ndjson"),
+        files("none.ndjson"),
+    );
+    fs::write(folder.join("waits.ron"), graph).expect("a file");
+}
+
+#[test]
+fn a_run_that_brings_nothing_out_says_why() {
+    let folder = workspace();
+    waiting(folder.path(), " -> both");
+    let told = errors(&watershed(folder.path(), &["run", "waits.ron"]));
+    let silent = "note: `counts` holds 1 row until the watermark reaches 2024-03-01T10:05:00Z; it waits for `marked_quiet`, which \
+                  has seen no row of `quiet` yet; `at_end: Flush` lets go of what is held at the end of the input\n";
+    assert!(told.contains(silent), "{told}");
+
+    let folder = workspace();
+    waiting(folder.path(), "\", \"marked_quiet -> nowhere");
+    let text = fs::read_to_string(folder.path().join("waits.ron")).expect("the graph");
+    let text = text.replace("format: Json) }", "format: Json), \"nowhere\": Discard() }");
+    fs::write(folder.path().join("waits.ron"), text).expect("a file");
+    let ran = watershed(folder.path(), &["run", "waits.ron", "--log", "--progress", "progress.json"]);
+    assert_exit(&ran, 0);
+    let told = errors(&ran);
+    let behind = "note: `counts` holds 1 row until the watermark reaches 2024-03-01T10:05:00Z, 11m on; it waits for `marked` (source \
+                  `activity`), 10m behind the newest row, to see one of 2024-03-01T10:15:00Z or later; `at_end: Flush` lets go of \
+                  what is held at the end of the input\n";
+    assert!(told.contains(behind), "{told}");
+    let epochs: Vec<bool> = told
+        .lines()
+        .filter(|line| line.starts_with("epoch "))
+        .map(|line| line.contains(" · `counts` waits for `marked` · "))
+        .collect();
+    assert_eq!(epochs[..4], [false, false, true, true], "{told}");
+    let progress = fs::read_to_string(folder.path().join("progress.json")).expect("the progress");
+    let first: Value = serde_json::from_str(progress.lines().next().expect("an epoch")).expect("an object");
+    assert_eq!(first["waiting"][0]["needs"], "2024-03-01T10:15:00Z");
+
+    let summary = json(&watershed(folder.path(), &["run", "waits.ron", "--format", "json"]));
+    assert_eq!(
+        (&summary["waiting"][0]["node"], &summary["waiting"][0]["held_by"]),
+        (&"counts".into(), &"marked".into())
+    );
+    assert_eq!(errors(&watershed(folder.path(), &["run", "waits.ron", "--quiet"])), "");
+    let flushed = errors(&watershed(folder.path(), &["run", "waits.ron", "--at-end", "flush"]));
+    assert!(!flushed.contains("holds"), "{flushed}");
 }
 
 #[test]

@@ -3,18 +3,21 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
-use watershed_graphs::SchemaMode;
+use serde_json::{Value, json};
+use watershed_graphs::describe::describe_nodes;
+use watershed_graphs::{Checked, SchemaMode};
 
 use super::arguments::Format;
 use super::delivery::delivery;
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
+use super::explain::explain;
 use super::files;
 use super::terminal::Terminal;
 
 const EXAMPLES: &str = "\
 Examples:
   watershed check pipeline.ron
+  watershed check pipeline.ron --explain           what each node keeps, and until when
   watershed check graphs/*.ron --deny-warnings     in a build, before merging
   watershed check pipeline.ron --infer             look at the data, as `run` does
   watershed check --format json - < pipeline.ron   for an editor; `-` is standard input";
@@ -27,6 +30,9 @@ Examples:
 ///
 /// No file, pipe or network is touched besides the graph itself. Columns that a source does not declare are then unknown, and what
 /// depends on them is not judged; `--infer` looks at the data for them, as `run` does.
+///
+/// With `--explain` it tells of each node of a good graph what enters and leaves it, where its watermark comes from and how far it
+/// is held back, what the node keeps from epoch to epoch, and until when.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct CheckArguments {
@@ -39,7 +45,11 @@ pub(super) struct CheckArguments {
     /// Look at the data for columns that are not declared
     #[arg(long)]
     infer: bool,
-    /// How to write what was found; JSON is one array with an object per fault, on standard output
+    /// Tell of each node where its watermark comes from, what it keeps and until when
+    #[arg(long)]
+    explain: bool,
+    /// How to write what was found; JSON is one array with an object per fault, on standard output, and with `--explain` one with an
+    /// object per graph, with `graph`, `faults` and `nodes`
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -47,38 +57,62 @@ pub(super) struct CheckArguments {
 pub(super) fn run(arguments: &CheckArguments, terminal: Terminal) -> Outcome {
     let mode = if arguments.infer { SchemaMode::Infer } else { SchemaMode::Offline };
     let mut exit = Exit::Ok;
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     for file in &arguments.files {
         // A file that cannot be read does not keep the others from being checked; the worst outcome counts.
-        let (diagnostics, promise) = match files::check(file, mode) {
-            Ok(checked) => (checked.diagnostics, checked.plan.as_ref().map(delivery)),
+        let checked = match files::check(file, mode) {
+            Ok(checked) => checked,
             Err(failure) => {
                 terminal.report(&failure);
                 exit = failure.exit;
                 continue;
             }
         };
+        let diagnostics = &checked.diagnostics;
         let refused = diagnostics.has_errors() || (arguments.deny_warnings && !diagnostics.is_empty());
         if refused && exit == Exit::Ok {
             exit = Exit::BadGraph;
         }
-        match (arguments.format, diagnostics.to_json()) {
-            (Format::Json, Value::Array(items)) => faults.extend(items),
-            (Format::Json, other) => faults.push(other),
-            (Format::Text, _) if diagnostics.is_empty() => {
-                let promise = promise.map(|promise| format!("{promise}\n")).unwrap_or_default();
-                terminal.print(&format!("{}\n{promise}", diagnostics.summary()))?;
+        match arguments.format {
+            Format::Json if arguments.explain => {
+                let nodes = checked.plan.as_ref().map(describe_nodes);
+                let graph = file.display().to_string();
+                found.push(json!({"graph": graph, "faults": diagnostics.to_json(), "nodes": nodes}));
             }
-            (Format::Text, _) => {
-                terminal.note(diagnostics.render(terminal.error_colour).trim_end());
-                if let Some(promise) = promise {
-                    terminal.note(&promise);
-                }
-            }
+            Format::Json => match diagnostics.to_json() {
+                Value::Array(items) => found.extend(items),
+                other => found.push(other),
+            },
+            Format::Text => tell(&checked, arguments.explain, terminal)?,
         }
     }
     if arguments.format == Format::Json {
-        terminal.print(&format!("{:#}\n", Value::Array(faults)))?;
+        terminal.print(&format!("{:#}\n", Value::Array(found)))?;
     }
     Ok(exit)
+}
+
+/// What was found in a graph, for people.
+fn tell(checked: &Checked, with_nodes: bool, terminal: Terminal) -> Result<(), Failure> {
+    let diagnostics = &checked.diagnostics;
+    let promise = checked.plan.as_ref().map(delivery);
+    if diagnostics.is_empty() {
+        let promise = promise.map(|promise| format!("{promise}\n")).unwrap_or_default();
+        terminal.print(&format!("{}\n{promise}", diagnostics.summary()))?;
+    } else {
+        terminal.note(diagnostics.render(terminal.error_colour).trim_end());
+        if let Some(promise) = promise {
+            terminal.note(&promise);
+        }
+    }
+    match &checked.plan {
+        Some(plan) if with_nodes => terminal.print(&format!("\n{}", explain(plan, terminal))),
+        None if with_nodes && !diagnostics.has_errors() => {
+            terminal.note(
+                "not all columns are known, so there is nothing to explain: `--infer` looks at the data for them",
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }

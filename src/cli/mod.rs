@@ -22,6 +22,7 @@ mod delivery;
 mod describe;
 mod entry;
 mod exit;
+mod explain;
 mod files;
 mod graph;
 mod list;

@@ -52,6 +52,7 @@ impl Observer for Driver<'_> {
     fn committed(&mut self, progress: &Progress) {
         let kept = self.kept;
         self.shared.change(|state| {
+            state.waiting.clone_from(&progress.waiting);
             state.recent.push_back(Arc::new(progress.clone()));
             while state.recent.len() > kept {
                 state.recent.pop_front();

@@ -12,7 +12,7 @@ use crate::core::engine::{Progress, Recovery, Summary};
 use crate::core::node::Handles;
 use crate::graphs::Diagnostics;
 use crate::sinks::MemoryTable;
-use crate::sources::MemoryFeed;
+use crate::sources::{MemoryFeed, TableFeed};
 
 /// A graph that was started, running on a thread of its own. Any thread may ask and wait.
 ///
@@ -143,6 +143,11 @@ impl Query {
     /// Where rows are pushed into the `Memory` source of this name.
     pub fn feed(&self, node: &str) -> Result<Arc<MemoryFeed>, RuntimeError> {
         self.handle(node, "feed: it is no `Memory` source")
+    }
+
+    /// Where the table of the `PushedTable` source of this name is pushed.
+    pub fn table_feed(&self, node: &str) -> Result<Arc<TableFeed>, RuntimeError> {
+        self.handle(node, "feed of a table: it is no `PushedTable` source")
     }
 
     /// What the `Memory` sink of this name has taken.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::RuntimeError;
 use super::inside::Inside;
 use super::listener::QueryInfo;
-use crate::core::engine::{Activity, AtWork, Progress, StopSignal, Summary};
+use crate::core::engine::{Activity, AtWork, Progress, StopSignal, Summary, Waiting};
 use crate::core::epoch::Epoch;
 
 /// What a query is doing.
@@ -22,6 +22,9 @@ pub struct QueryStatus {
     pub is_trigger_active: bool,
     /// The nodes whose code is at work, the longest first. Stateless operators are not shown.
     pub at_work: Vec<AtWork>,
+    /// Why nothing comes out: the nodes that hold rows after the last epoch until a watermark has come further, in the order of the
+    /// flow.
+    pub waiting: Vec<Waiting>,
 }
 
 #[derive(Debug)]
@@ -43,6 +46,8 @@ pub(super) struct State {
     pub(super) answered: u64,
     /// The newest last.
     pub(super) recent: VecDeque<Arc<Progress>>,
+    /// What was waiting after the last epoch, however few are kept in `recent`.
+    pub(super) waiting: Vec<Waiting>,
     /// What has gone wrong; told before the query is at its end.
     pub(super) exception: Option<RuntimeError>,
     pub(super) end: Option<Result<Summary, RuntimeError>>,
@@ -68,6 +73,7 @@ impl Shared {
             asked: 0,
             answered: 0,
             recent: VecDeque::new(),
+            waiting: Vec::new(),
             exception: None,
             end: None,
         };
@@ -112,9 +118,10 @@ impl Shared {
     }
 
     pub(super) fn status(&self) -> QueryStatus {
-        let (phase, exception, end) = {
+        let (phase, waiting, exception, end) = {
             let state = self.state();
-            (state.phase, state.exception.clone(), state.end.as_ref().map(Result::is_ok))
+            let end = state.end.as_ref().map(Result::is_ok);
+            (state.phase, state.waiting.clone(), state.exception.clone(), end)
         };
         let at_work = self.activity.at_work();
         let message = match (exception, end, phase) {
@@ -132,6 +139,7 @@ impl Shared {
             is_data_available: runs && matches!(phase, Phase::Running { has_input: true, .. }),
             is_trigger_active: runs && matches!(phase, Phase::Running { .. }),
             at_work,
+            waiting,
         }
     }
 }

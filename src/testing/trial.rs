@@ -128,7 +128,7 @@ fn rows_of(output: &EpochOutput) -> Vec<SinkRows> {
 }
 
 fn in_force(progress: &Progress) -> Option<Watermark> {
-    progress.event_time.map(|event_time| event_time.watermark)
+    progress.event_time.as_ref().map(|event_time| event_time.watermark)
 }
 
 /// All that is wrong with an epoch.

@@ -7,3 +7,4 @@ mod listeners;
 mod queries;
 mod restarts;
 mod starts;
+mod tables;

@@ -102,6 +102,14 @@ fn the_epochs_that_a_watermark_calls_for_are_waited_for_too() {
     let snapshot = query.table("table").expect("a table").snapshot().expect("a snapshot");
     assert_eq!(snapshot.row_count(), 1, "the first window is closed by an epoch without input");
     assert_eq!(query.last_progress().expect("epochs").input_rows, 0);
+    let status = query.status();
+    let [waiting] = &status.waiting[..] else { panic!("{status:?}") };
+    assert_eq!((&*waiting.node, &*waiting.held_by, &*waiting.sources), ("counts", "timed", &["events".to_owned()][..]));
+    assert_eq!(
+        waiting.needs.map(watershed::core::time::Timestamp::micros),
+        Some(120_000_000),
+        "what closes the second window"
+    );
 }
 
 /// Says on which threads it was staged.

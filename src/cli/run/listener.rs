@@ -1,16 +1,18 @@
 //! What is told of each epoch while a graph runs: the progress bar, the log, the file of progress objects.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use watershed_core::engine::{Progress, StopSignal};
+use watershed_core::engine::{Progress, StopSignal, Waiting};
 use watershed_core::plan::{Plan, Role, Trigger};
 use watershed_core::time::Watermark;
 
 use super::RunArguments;
 use super::numbers::{count, rate, seconds, short};
+use super::waiting::{Silence, brief};
 use crate::cli::exit::Failure;
 use crate::cli::terminal::Terminal;
 
@@ -19,10 +21,14 @@ pub(super) struct Listener {
     terminal: Terminal,
     stop: StopSignal,
     log: bool,
+    quiet: bool,
     bar: Option<ProgressBar>,
     rows: u64,
     seconds: f64,
     progress: Option<ProgressFile>,
+    /// What was wrong with each source in the last epoch.
+    troubles: BTreeMap<String, String>,
+    silence: Silence,
     failure: Option<Failure>,
 }
 
@@ -45,28 +51,39 @@ impl Listener {
             None => None,
         };
         let bar = if arguments.quiet { None } else { bar(plan, remaining) };
-        Ok(Self { terminal, stop, log: arguments.log, bar, rows: 0, seconds: 0.0, progress, failure: None })
+        Ok(Self {
+            terminal,
+            stop,
+            log: arguments.log,
+            quiet: arguments.quiet,
+            bar,
+            rows: 0,
+            seconds: 0.0,
+            progress,
+            troubles: BTreeMap::new(),
+            silence: Silence::new(),
+            failure: None,
+        })
     }
 
     /// Takes note of an epoch.
     pub(super) fn epoch(&mut self, progress: &Progress) {
+        self.tell_troubles(progress);
+        let waiting = self.silence.after(progress);
         if self.log {
-            let line = line(progress);
-            match &self.bar {
-                Some(bar) => bar.suspend(|| self.terminal.note(&line)),
-                None => self.terminal.note(&line),
-            }
+            self.note(&line(progress, waiting));
+        }
+        let due = waiting.and_then(|waiting| self.silence.line(waiting, progress.timestamp));
+        if let Some(line) = due.filter(|_| !self.quiet) {
+            self.note(&line);
         }
         self.rows += progress.input_rows;
         self.seconds += progress.duration_ms.total / 1000.0;
         if let Some(bar) = &self.bar {
             bar.inc(progress.sources.iter().map(|source| source.size).sum());
-            bar.set_message(format!(
-                "epoch {} · {} rows · {}",
-                progress.epoch,
-                short(self.rows as f64),
-                rate(self.rows, self.seconds)
-            ));
+            let (rows, rate) = (short(self.rows as f64), rate(self.rows, self.seconds));
+            let waits = waiting.map_or_else(String::new, |waiting| format!(" · {}", brief(waiting)));
+            bar.set_message(format!("epoch {} · {rows} rows · {rate}{waits}", progress.epoch));
         }
         if let Some(file) = &mut self.progress
             && let Err(failure) = file.write(progress)
@@ -74,6 +91,30 @@ impl Listener {
             self.progress = None;
             self.failure.get_or_insert(failure);
             self.stop.stop();
+        }
+    }
+
+    /// Tells what is wrong with a source that goes on all the same: once when it begins, and when it is over.
+    fn tell_troubles(&mut self, progress: &Progress) {
+        for source in &progress.sources {
+            let before = self.troubles.remove(&source.node);
+            match &source.trouble {
+                Some(trouble) => {
+                    if before.as_ref() != Some(trouble) {
+                        self.note(&format!("warning: source `{}`: {trouble}", source.node));
+                    }
+                    self.troubles.insert(source.node.clone(), trouble.clone());
+                }
+                None if before.is_some() => self.note(&format!("source `{}` is read again", source.node)),
+                None => {}
+            }
+        }
+    }
+
+    fn note(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.terminal.note(line)),
+            None => self.terminal.note(line),
         }
     }
 
@@ -126,8 +167,8 @@ fn bar(plan: &Plan, remaining: Option<u64>) -> Option<ProgressBar> {
     Some(bar)
 }
 
-/// An epoch in a line of the log.
-fn line(progress: &Progress) -> String {
+/// An epoch in a line of the log. `waiting` is what holds rows back when nothing has come out for some time.
+fn line(progress: &Progress, waiting: Option<&Waiting>) -> String {
     let out: u64 = progress.sinks.iter().map(|sink| sink.rows).sum();
     let late: u64 = progress.operators.iter().map(|operator| operator.rows_late).sum();
     let state: u64 = progress.operators.iter().map(|operator| operator.state_rows).sum();
@@ -142,15 +183,18 @@ fn line(progress: &Progress) -> String {
     if state > 0 {
         words.push(format!("{} in state", count(state)));
     }
-    if let Some(times) = progress.event_time.filter(|times| times.watermark != Watermark::NONE) {
+    if let Some(times) = progress.event_time.as_ref().filter(|times| times.watermark != Watermark::NONE) {
         words.push(format!("watermark {}", times.watermark));
     }
+    words.extend(waiting.map(brief));
     words.push(seconds(progress.duration_ms.total / 1000.0));
     words.join(" · ")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use watershed_core::engine::{Durations, EventTimeProgress, SinkProgress};
     use watershed_core::epoch::Epoch;
     use watershed_core::time::Timestamp;
@@ -170,10 +214,11 @@ mod tests {
             sources: vec![],
             operators: vec![],
             sinks: vec![SinkProgress { node: "out".to_owned(), rows: 120 }],
+            waiting: vec![],
         };
-        assert_eq!(line(&progress), "epoch 3 · 12,345 in · 120 out · 52 ms");
+        assert_eq!(line(&progress, None), "epoch 3 · 12,345 in · 120 out · 52 ms");
         let watermark = Watermark(Some(Timestamp::from_micros(0)));
-        progress.event_time = Some(EventTimeProgress { max: watermark, watermark });
-        assert_eq!(line(&progress), "epoch 3 · 12,345 in · 120 out · watermark 1970-01-01T00:00:00Z · 52 ms");
+        progress.event_time = Some(EventTimeProgress { max: watermark, watermark, idle: BTreeSet::new() });
+        assert_eq!(line(&progress, None), "epoch 3 · 12,345 in · 120 out · watermark 1970-01-01T00:00:00Z · 52 ms");
     }
 }

@@ -5,6 +5,7 @@ mod interrupt;
 mod listener;
 pub(super) mod numbers;
 mod summary;
+mod waiting;
 
 pub(super) use self::numbers::bytes;
 

@@ -5,10 +5,12 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets};
 use watershed_core::engine::Summary;
 use watershed_core::epoch::Port;
+use watershed_core::node::PortName;
 use watershed_core::plan::{Plan, PlanNode, Role};
 use watershed_core::time::Watermark;
 
 use super::numbers::{bytes, count, rate, seconds};
+use super::waiting;
 use crate::cli::delivery::delivery;
 use crate::cli::terminal::Terminal;
 
@@ -82,30 +84,52 @@ fn table(summary: &Summary, plan: &Plan) -> Table {
     table
 }
 
-/// What went by without being seen.
+/// What went by without being seen, and what is not to be seen yet.
 fn hints(summary: &Summary, plan: &Plan) -> Vec<String> {
     let mut hints = Vec::new();
-    for operator in summary.operators.iter().filter(|operator| operator.rows_late > 0) {
-        let node = plan.dag.node_indices().find(|&node| *plan.dag[node].name == *operator.node);
-        let Some((node, port)) = node.and_then(|node| Some((node, late_port(&plan.dag[node])?))) else { continue };
-        if !plan.dag.edges(node).any(|edge| edge.weight().from == port) {
-            let (name, rows) = (&operator.node, count(operator.rows_late));
-            hints.push(format!("{rows} rows came too late for `{name}` and were dropped; `\"{name}.late -> …\"` in `flow` would keep them"));
+    for operator in &summary.operators {
+        let name = &operator.node;
+        let unread = |prefix| unread_ports(plan, name, prefix).join(" and ");
+        let (late, bad_time) = (unread("late"), unread("bad_time"));
+        if operator.rows_late > 0 && !late.is_empty() {
+            let rows = count(operator.rows_late);
+            hints.push(format!(
+                "{rows} rows came too late for `{name}` and were dropped; {late} in `flow` would keep them"
+            ));
+        }
+        if operator.rows_bad_time > 0 && !bad_time.is_empty() {
+            let rows = count(operator.rows_bad_time);
+            hints.push(format!("{rows} rows were further ahead of the clock than `{name}` believes, and were dropped; {bad_time} in `flow` would keep them"));
         }
     }
     for source in summary.sources.iter().filter(|source| source.bad_records > 0) {
         hints.push(format!("{} records of `{}` could not be read", count(source.bad_records), source.node));
     }
+    for source in &summary.sources {
+        hints.extend(source.trouble.as_ref().map(|trouble| format!("source `{}`: {trouble}", source.node)));
+    }
+    hints.extend(waiting::at_the_end(summary, plan));
     hints
 }
 
 fn has_late_port(plan: &Plan, name: &str) -> bool {
-    plan.dag.node_weights().any(|node| *node.name == *name && late_port(node).is_some())
+    plan.dag.node_weights().any(|node| *node.name == *name && !side_ports(node, "late").is_empty())
 }
 
-fn late_port(node: &PlanNode) -> Option<Port> {
-    match &node.role {
-        Role::Operator { spec, .. } => spec.ports().outputs.iter().position(|port| *port == "late").map(Port),
-        Role::Source(..) | Role::Sink(..) => None,
+/// The output ports of an operator whose names begin so.
+fn side_ports(node: &PlanNode, prefix: &str) -> Vec<(Port, PortName)> {
+    let Role::Operator { spec, .. } = &node.role else { return Vec::new() };
+    let ports = spec.ports().outputs.into_owned().into_iter().enumerate();
+    ports.filter(|(_, name)| name.starts_with(prefix)).map(|(index, name)| (Port(index), name)).collect()
+}
+
+/// What would have to stand in `flow` to read these ports; nothing if one of them is read, since who reads some knows of them.
+fn unread_ports(plan: &Plan, name: &str, prefix: &str) -> Vec<String> {
+    let Some(node) = plan.dag.node_indices().find(|&node| *plan.dag[node].name == *name) else { return Vec::new() };
+    let is_read = |port: &Port| plan.dag.edges(node).any(|edge| edge.weight().from == *port);
+    let ports = side_ports(&plan.dag[node], prefix);
+    if ports.iter().any(|(port, _)| is_read(port)) {
+        return Vec::new();
     }
+    ports.into_iter().map(|(_, port)| format!("`\"{name}.{port} -> …\"`")).collect()
 }
