@@ -217,10 +217,31 @@ fn rows_and_groups_are_recovered_from_every_crash() {
 }
 
 #[test]
+fn sessions_are_recovered_from_every_crash() {
+    let mut trial = Trial::new(Setup::new(&graphs::SESSIONS));
+    trial.crash_everywhere(1);
+    trial.tally.assert_none("sessions");
+}
+
+#[test]
 fn chains_of_deltas_and_snapshots_are_recovered_from_every_crash() {
     let mut trial = Trial::new(Setup::new(&graphs::LONG));
     trial.crash_everywhere(1);
     trial.tally.assert_none("long");
+}
+
+#[test]
+fn joins_are_recovered_from_every_crash() {
+    let mut trial = Trial::new(Setup::new(&graphs::JOINS));
+    trial.crash_everywhere(1);
+    trial.tally.assert_none("joins");
+}
+
+#[test]
+fn nodes_that_feed_each_other_are_recovered_from_every_crash() {
+    let mut trial = Trial::new(Setup::new(&graphs::CHAINS));
+    trial.crash_everywhere(1);
+    trial.tally.assert_none("chains");
 }
 
 #[test]

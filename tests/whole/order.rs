@@ -109,6 +109,10 @@ impl Sink for NotedSink {
         self.0.add(Event::Showed(epoch));
         Ok(())
     }
+
+    fn keep(&self, epoch: Epoch) -> Result<()> {
+        self.commit(epoch, &[])
+    }
 }
 
 struct NotedSource(Replayable, Log);

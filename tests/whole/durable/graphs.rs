@@ -110,7 +110,158 @@ pub(crate) const LONG: Sample = Sample {
     rows: 5,
 };
 
-pub(crate) const ALL: [Sample; 3] = [WINDOWS, ROWS, LONG];
+/// Two streams joined in every way: by ranges of event time and by windows, in every kind, with rows that wait and rows that come too
+/// late.
+pub(crate) const JOINS: Sample = Sample {
+    name: "joins",
+    text: r#"Graph(
+        name: "joins",
+        sources: {"a": Memory(schema: "COLUMNS"), "b": Memory(schema: "COLUMNS")},
+        operators: {
+            "marked_a": Watermark(column: "t", delay: "5 seconds"),
+            "marked_b": Watermark(column: "t", delay: "8 seconds"),
+            "windows_a": AssignWindow(window: Tumbling(size: "20 seconds")),
+            "windows_b": AssignWindow(window: Tumbling(size: "20 seconds")),
+            "inner": Join(kind: Inner, on: "left.k = right.k AND left.t BETWEEN right.t - INTERVAL '20 seconds' AND right.t + INTERVAL '10 seconds'",
+                select: ["left.k AS k", "left.t AS t", "left.v AS v", "right.t AS other_t", "right.tags AS tags"]),
+            "left": Join(kind: LeftOuter, on: "left.k IS NOT DISTINCT FROM right.k AND left.window_end = right.window_end",
+                select: ["left.k AS k", "left.window_end AS window_end", "left.v AS v", "right.v AS other"]),
+            "right": Join(kind: RightOuter, on: "left.k = right.k AND right.t > left.t - INTERVAL '15 seconds' AND left.v > 3 AND right.v > 3",
+                select: ["left.v AS v", "right.k AS k", "right.t AS t", "right.x AS x"]),
+            "full": Join(kind: FullOuter, on: "left.k = right.k AND left.window_end = right.window_end AND left.v < right.v",
+                select: ["left.k AS k", "left.v AS v", "right.k AS other_k", "right.v AS other"]),
+            "semi": Join(kind: LeftSemi, on: "left.k = right.k AND left.t >= right.t - INTERVAL '10 seconds'",
+                select: ["left.k AS k", "left.t AS t", "left.x AS x"]),
+        },
+        sinks: {"inner_out": Memory(), "inner_late": Memory(), "left_out": Memory(), "right_out": Memory(), "full_out": Memory(),
+            "semi_out": Memory(), "semi_late": Memory()},
+        flow: [
+            "a -> marked_a -> inner.left", "b -> marked_b -> inner.right", "inner -> inner_out", "inner.late_left -> inner_late",
+            "marked_a -> windows_a -> left.left", "marked_b -> windows_b -> left.right", "left -> left_out",
+            "marked_a -> right.left", "marked_b -> right.right", "right -> right_out",
+            "windows_a -> full.left", "windows_b -> full.right", "full -> full_out",
+            "marked_a -> semi.left", "marked_b -> semi.right", "semi -> semi_out", "semi.late_right -> semi_late",
+        ],
+        run: (trigger: AvailableNow, partitions: 2, retain: 2),
+    )"#,
+    inputs: [4, 4],
+    rows: 6,
+};
+
+/// Stateful nodes in rows and branches: sessions, windows of windows, joins of what windows gave.
+pub(crate) const CHAINS: Sample = Sample {
+    name: "chains",
+    text: r#"Graph(
+        name: "chains",
+        sources: {"a": Memory(schema: "COLUMNS"), "b": Memory(schema: "COLUMNS")},
+        operators: {
+            "marked_a": Watermark(column: "t", delay: "15 seconds"),
+            "marked_b": Watermark(column: "t", delay: "10 seconds"),
+            "both": Union(),
+            "sessions": Window(window: Session(gap: "6 seconds"), keys: ["k"], aggregates: ["count(*) AS n", "sum(v) AS total"], output_mode: Append),
+            "of_sessions": Window(window: Tumbling(size: "40 seconds"), aggregates: ["count(*) AS sessions", "sum(n) AS n"], output_mode: Append),
+            "unique": Dedup(keys: ["k", "t"]),
+            "counts_a": Window(window: Tumbling(size: "20 seconds"), keys: ["k"], aggregates: ["count(*) AS n"], output_mode: Append),
+            "counts_b": Window(window: Tumbling(size: "20 seconds"), keys: ["k"], aggregates: ["count(*) AS n"], output_mode: Append),
+            "beside": Join(kind: FullOuter, on: "left.k IS NOT DISTINCT FROM right.k AND left.window_end = right.window_end",
+                select: ["left.k AS k", "left.window_end AS window_end", "left.n AS n", "right.k AS other_k", "right.n AS other"]),
+            "near": Join(kind: LeftOuter, on: "left.k = right.k AND left.t BETWEEN right.t - INTERVAL '10 seconds' AND right.t + INTERVAL '10 seconds'",
+                select: ["left.k AS k", "left.t AS t", "right.v AS other"]),
+            "of_pairs": Window(window: Sliding(size: "30 seconds", slide: "15 seconds"), keys: ["k"], aggregates: ["count(*) AS n", "sum(other) AS total"], output_mode: Append),
+            "of_windows": Window(window: Tumbling(size: "1 minute"), aggregates: ["sum(n) AS n"], output_mode: Append),
+        },
+        sinks: {"sessions_out": Memory(), "sessions_late": Memory(), "beside_out": Memory(), "pairs_out": Memory(), "windows_out": Memory()},
+        flow: [
+            "a -> marked_a -> both", "b -> marked_b -> both",
+            "both -> sessions -> of_sessions -> sessions_out", "sessions.late -> sessions_late",
+            "marked_a -> unique -> counts_a -> beside.left", "marked_b -> counts_b -> beside.right", "beside -> beside_out",
+            "marked_a -> near.left", "marked_b -> near.right", "near -> of_pairs -> of_windows -> windows_out", "of_pairs -> pairs_out",
+        ],
+        run: (trigger: AvailableNow, at_end: Flush, partitions: 1, retain: 2),
+    )"#,
+    inputs: [3, 3],
+    rows: 6,
+};
+
+/// Facts that are looked up in a table which is replaced now and then, and in a result that is replaced in every epoch.
+pub(crate) const TABLES: Sample = Sample {
+    name: "tables",
+    text: r#"Graph(
+        name: "tables",
+        sources: {"facts": Memory(schema: "COLUMNS"), "table": PushedTable(schema: "COLUMNS")},
+        operators: {
+            "known": Filter("k IS NOT NULL"),
+            "paired": Join(kind: LeftOuter, on: "left.k = right.k AND left.v >= right.v",
+                select: ["left.k", "left.v", "right.v AS least", "right.tags"]),
+            "missing": Join(kind: LeftAnti, on: "left.v = right.v"),
+            "per_key": Aggregate(keys: ["k"], aggregates: ["count(*) AS n"], output_mode: Complete),
+            "counted": Join(kind: Inner, on: "left.k IS NOT DISTINCT FROM right.k", select: ["left.v", "right.n"]),
+        },
+        sinks: {"paired_out": Memory(), "missing_out": Memory(), "counted_out": Memory(), "table_out": Memory()},
+        flow: [
+            "facts -> paired.left", "table -> known -> paired.right", "paired -> paired_out",
+            "facts -> missing.left", "table -> missing.right", "missing -> missing_out",
+            "facts -> per_key -> counted.right", "facts -> counted.left", "counted -> counted_out",
+            "known -> table_out",
+        ],
+        run: (trigger: AvailableNow, partitions: 2, retain: 2),
+    )"#,
+    inputs: [4, 2],
+    rows: 5,
+};
+
+/// Sessions that grow, meet and are closed, with one gap and with each row's own, in both of their modes.
+pub(crate) const SESSIONS: Sample = Sample {
+    name: "sessions",
+    text: r#"Graph(
+        name: "sessions",
+        sources: {"in": Memory(schema: "COLUMNS")},
+        operators: {
+            "marked": Watermark(column: "t", delay: "10 seconds"),
+            "visits": Window(window: Session(gap: "8 seconds"), keys: ["k"],
+                aggregates: ["count(*) AS n", "sum(x) AS total", "array_agg(v) AS all_v"], output_mode: Append),
+            "by_value": Window(window: Session(gap_by: "CASE WHEN v < 20 THEN INTERVAL '3 seconds' ELSE INTERVAL '15 seconds' END"),
+                keys: ["k"], aggregates: ["max(v) AS most"], output_mode: Complete),
+        },
+        sinks: {"visits_out": Memory(), "late_out": Memory(), "by_value_out": Memory()},
+        flow: ["in -> marked -> visits -> visits_out", "visits.late -> late_out", "marked -> by_value -> by_value_out"],
+        run: (trigger: AvailableNow, at_end: Flush, partitions: 2, retain: 2),
+    )"#,
+    inputs: [6, 0],
+    rows: 6,
+};
+
+/// The first rows of each key, different values, and a stream in parts.
+pub(crate) const LISTS: Sample = Sample {
+    name: "lists",
+    text: r#"Graph(
+        name: "lists",
+        sources: {"in": Memory(schema: "COLUMNS")},
+        operators: {
+            "marked": Watermark(column: "t", delay: "10 seconds"),
+            "windowed": AssignWindow(window: Tumbling(size: "20 seconds")),
+            "best": TopN(by: ["v DESC", "t"], keys: ["k", "window_end"], n: 2, output_mode: Append, rank: "place"),
+            "greatest": TopN(by: ["v DESC", "t"], keys: ["k"], n: 2, output_mode: Update),
+            "earliest": First(keys: ["k"], by: "t", output_mode: Update),
+            "latest": Last(keys: ["k"], by: "t", output_mode: Complete),
+            "different": Distinct(columns: ["k", "v"]),
+            "parts": Route(ports: [("even", "v % 2 = 0"), ("dated", "t IS NOT NULL")]),
+        },
+        sinks: {"best_out": Memory(), "best_late": Memory(), "greatest_out": Memory(), "earliest_out": Memory(), "latest_out": Memory(),
+            "different_out": Memory(), "even_out": Memory(), "dated_out": Memory(), "rest_out": Memory()},
+        flow: [
+            "in -> marked -> windowed -> best -> best_out", "best.late -> best_late",
+            "in -> greatest -> greatest_out", "in -> earliest -> earliest_out", "in -> latest -> latest_out",
+            "in -> different -> different_out",
+            "in -> parts", "parts.even -> even_out", "parts.dated -> dated_out", "parts.rest -> rest_out",
+        ],
+        run: (trigger: AvailableNow, at_end: Flush, partitions: 2, retain: 2),
+    )"#,
+    inputs: [5, 0],
+    rows: 6,
+};
+
+pub(crate) const ALL: [Sample; 8] = [WINDOWS, ROWS, LONG, JOINS, CHAINS, TABLES, SESSIONS, LISTS];
 
 impl Sample {
     /// The graph, checked.

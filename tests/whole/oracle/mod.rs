@@ -1,6 +1,7 @@
 //! Random rows through each stateful node, against an answer computed anew from all rows: every output mode, both feeds,
 //! with watermark and without, rows out of order and before 1970, nulls everywhere, one thread and many.
 
+pub(crate) mod join;
 mod model;
 mod text;
 
@@ -8,22 +9,12 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
-use tempfile::NamedTempFile;
-use watershed::testing::{Options, Restarts, Way, run_file};
 
-use model::{Column, Mode, Node, Row, Setup, Windows};
+use crate::plain;
+use model::{Column, Gap, Mode, Node, Row, Setup};
+pub(crate) use model::{Micros, Windows};
 
 const CASES: u32 = 64;
-
-/// One, two and eight threads, one and three partitions, one split and two, batches from one row to all, crashes and
-/// restarts into other partitions.
-const WAYS: [Way; 5] = [
-    Way { batch_rows: 65_536, ..Way::SEQUENTIAL },
-    Way { threads: 8, partitions: 3, batch_rows: 1, ..Way::SEQUENTIAL },
-    Way { threads: 2, partitions: 3, batch_rows: 4, restarts: Restarts::CommitLost, ..Way::SEQUENTIAL },
-    Way { threads: 2, batch_rows: 3, splits: 2, ..Way::SEQUENTIAL },
-    Way::SHARED_OUT_ANEW,
-];
 
 /// Rows that jump about a point in time, many of them on whole seconds, where windows begin and end.
 fn rows(around: i64) -> impl Strategy<Value = Vec<Row>> {
@@ -76,13 +67,12 @@ fn windows() -> impl Strategy<Value = Windows> {
         .prop_map(|(size, slide, offset)| Windows { size, slide, offset })
 }
 
+fn gaps() -> impl Strategy<Value = Gap> {
+    prop_oneof![2 => (1_i64..12).prop_map(Gap::Fixed), 1 => Just(Gap::V)]
+}
+
 fn check(setup: &Setup) -> Result<(), TestCaseError> {
-    let file = NamedTempFile::new()?;
-    let text = text::file(setup, &model::epochs(setup));
-    std::fs::write(file.path(), &text)?;
-    let report = run_file(file.path(), &Options { ways: WAYS.to_vec(), filter: None });
-    prop_assert!(report.passed(), "{}\n{text}", report.render(false));
-    Ok(())
+    plain::run_text(&text::file(setup, &model::epochs(setup))).map_err(TestCaseError::fail)
 }
 
 proptest! {
@@ -94,6 +84,19 @@ proptest! {
             // The window is the event time, which may not be a key besides.
             keys.retain(|key| *key != Column::T);
             Node::Window { windows, keys, mode }
+        })
+    )) {
+        check(&setup)?;
+    }
+
+    #[test]
+    fn sessions_are_those_computed_anew(setup in setup(
+        (gaps(), keys(), select(vec![Mode::Append, Mode::Complete])).prop_map(|(gap, mut keys, mode)| {
+            keys.retain(|key| *key != Column::T);
+            if keys.is_empty() {
+                keys.push(Column::K);
+            }
+            Node::Sessions { gap, keys, mode }
         })
     )) {
         check(&setup)?;

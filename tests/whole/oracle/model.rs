@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 /// An instant in microseconds.
-pub(super) type Micros = i64;
+pub(crate) type Micros = i64;
 
 const SECOND: Micros = 1_000_000;
 
@@ -27,16 +27,26 @@ pub(super) enum Mode {
 
 /// Windows of so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Windows {
-    pub(super) size: i64,
-    pub(super) slide: i64,
-    pub(super) offset: i64,
+pub(crate) struct Windows {
+    pub(crate) size: i64,
+    pub(crate) slide: i64,
+    pub(crate) offset: i64,
+}
+
+/// How long after a row its session goes on, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gap {
+    /// The same for all rows.
+    Fixed(i64),
+    /// The row's `v`; a row without one, or with none above zero, is of no session.
+    V,
 }
 
 /// The node under test.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Window { windows: Windows, keys: Vec<Column>, mode: Mode },
+    Sessions { gap: Gap, keys: Vec<Column>, mode: Mode },
     Aggregate { keys: Vec<Column>, mode: Mode },
     Dedup { keys: Vec<Column>, within: bool },
 }
@@ -94,8 +104,18 @@ pub(super) struct Epoch {
 }
 
 impl Windows {
+    /// As the graph file has them.
+    pub(crate) fn text(self) -> String {
+        let Self { size, slide, offset } = self;
+        if size == slide {
+            format!("Tumbling(size: \"{size} seconds\", offset: \"{offset} seconds\")")
+        } else {
+            format!("Sliding(size: \"{size} seconds\", slide: \"{slide} seconds\", offset: \"{offset} seconds\")")
+        }
+    }
+
     /// The windows of an instant, found by trying every start from far before it.
-    fn of(self, t: Micros) -> Vec<(Micros, Micros)> {
+    pub(crate) fn of(self, t: Micros) -> Vec<(Micros, Micros)> {
         let (size, slide, offset) = (self.size * SECOND, self.slide * SECOND, self.offset * SECOND);
         let mut start = (t - offset).div_euclid(slide) * slide + offset - (size / slide + 2) * slide;
         let mut found = Vec::new();
@@ -106,6 +126,17 @@ impl Windows {
             start += slide;
         }
         found
+    }
+}
+
+impl Gap {
+    /// From a row's time to the end of its gap.
+    fn span(self, row: &Row) -> Option<(Micros, Micros)> {
+        let gap = match self {
+            Self::Fixed(gap) => gap,
+            Self::V => row.v.filter(|v| *v > 0)?,
+        };
+        row.t.map(|t| (t, t + gap * SECOND))
     }
 }
 
@@ -139,7 +170,12 @@ fn passed(watermark: Option<Micros>, time: Micros) -> bool {
 
 impl Node {
     fn asks_for_epochs(&self) -> bool {
-        !matches!(self, Self::Window { mode: Mode::Complete, .. } | Self::Aggregate { mode: Mode::Complete, .. })
+        match self {
+            Self::Window { mode, .. } | Self::Sessions { mode, .. } | Self::Aggregate { mode, .. } => {
+                *mode != Mode::Complete
+            }
+            Self::Dedup { .. } => true,
+        }
     }
 }
 
@@ -163,6 +199,7 @@ impl Model<'_> {
                 };
                 self.aggregate(rows, late, evict, *mode, &groups)
             }
+            Node::Sessions { gap, keys, mode } => self.sessions(rows, late, evict, *gap, keys, *mode),
             Node::Aggregate { keys, mode } => {
                 let group = |row: &Row| vec![Group { window: None, key: row.key(keys), rows: Vec::new() }];
                 if keys.is_empty() && self.groups.is_empty() {
@@ -219,6 +256,44 @@ impl Model<'_> {
         (Output::Groups(output), dropped)
     }
 
+    fn sessions(
+        &mut self,
+        rows: &[Row],
+        late: Option<Micros>,
+        evict: Option<Micros>,
+        gap: Gap,
+        keys: &[Column],
+        mode: Mode,
+    ) -> (Output, Vec<Row>) {
+        let mut dropped = Vec::new();
+        for row in rows {
+            let Some(window) = gap.span(row) else { continue };
+            if passed(late, window.1) {
+                dropped.push(row.clone());
+            } else {
+                self.groups.push(Group { window: Some(window), key: row.key(keys), rows: vec![row.clone()] });
+            }
+        }
+        while self.join_two() {}
+        let is_closed = |group: &Group| mode == Mode::Append && group.end().is_some_and(|end| passed(evict, end));
+        let (closed, open) = self.groups.drain(..).partition(is_closed);
+        self.groups = open;
+        (Output::Groups(if mode == Mode::Append { closed } else { self.groups.clone() }), dropped)
+    }
+
+    /// Makes one session of two that overlap or touch; tells whether there were any.
+    fn join_two(&mut self) -> bool {
+        let two = (0..self.groups.len())
+            .flat_map(|one| (0..one).map(move |other| (other, one)))
+            .find(|(other, one)| self.groups[*other].meets(&self.groups[*one]));
+        let Some((other, one)) = two else { return false };
+        let one = self.groups.remove(one);
+        let other = &mut self.groups[other];
+        other.window = other.window.zip(one.window).map(|(a, b)| (a.0.min(b.0), a.1.max(b.1)));
+        other.rows.extend(one.rows);
+        true
+    }
+
     fn dedup(
         &mut self,
         rows: &[Row],
@@ -249,6 +324,12 @@ impl Model<'_> {
 impl Group {
     fn is_same(&self, other: &Self) -> bool {
         (self.window, &self.key) == (other.window, &other.key)
+    }
+
+    /// Whether the windows of two groups of one key overlap or touch.
+    fn meets(&self, other: &Self) -> bool {
+        let meet = |(one, other): ((Micros, Micros), (Micros, Micros))| one.0 <= other.1 && other.0 <= one.1;
+        self.key == other.key && self.window.zip(other.window).is_some_and(meet)
     }
 
     fn is_the_only_one(&self) -> bool {

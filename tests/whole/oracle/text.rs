@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use watershed::core::time::Timestamp;
 
-use super::model::{Column, Epoch, Group, KeyPart, Micros, Mode, Node, Output, Row, Setup};
+use super::model::{Column, Epoch, Gap, Group, KeyPart, Micros, Mode, Node, Output, Row, Setup};
 
 const AGGREGATES: &str = r#"["count(*) AS n", "count(v) AS filled", "sum(v) AS total", "min(v) AS least", "max(x) AS most",
                 "avg(x) AS mean", "sum(x) AS sum_x", "count(v) FILTER (WHERE v > 0) AS positive", "count(DISTINCT v) AS kinds"]"#;
@@ -54,15 +54,19 @@ fn graph(setup: &Setup) -> String {
     };
     let node = match &setup.node {
         Node::Window { windows, keys, mode } => {
-            let (size, slide, offset) = (windows.size, windows.slide, windows.offset);
-            let window = if size == slide {
-                format!("Tumbling(size: \"{size} seconds\", offset: \"{offset} seconds\")")
-            } else {
-                format!("Sliding(size: \"{size} seconds\", slide: \"{slide} seconds\", offset: \"{offset} seconds\")")
+            let (window, keys) = (windows.text(), names(keys));
+            format!(
+                "Window(window: {window}, time: \"t\", keys: [{keys}], aggregates: {AGGREGATES}, output_mode: {mode:?})"
+            )
+        }
+        Node::Sessions { gap, keys, mode } => {
+            let gap = match gap {
+                Gap::Fixed(seconds) => format!("gap: \"{seconds} seconds\""),
+                Gap::V => "gap_by: \"to_timestamp_seconds(v) - to_timestamp_seconds(0)\"".to_owned(),
             };
             let keys = names(keys);
             format!(
-                "Window(window: {window}, time: \"t\", keys: [{keys}], aggregates: {AGGREGATES}, output_mode: {mode:?})"
+                "Window(window: Session({gap}), time: \"t\", keys: [{keys}], aggregates: {AGGREGATES}, output_mode: {mode:?})"
             )
         }
         Node::Aggregate { keys, mode } => {
@@ -152,7 +156,7 @@ fn instant(micros: Option<Micros>) -> String {
 /// Whether a mode can be had without a watermark.
 pub(super) fn needs_watermark(node: &Node) -> bool {
     match node {
-        Node::Window { mode, .. } | Node::Aggregate { mode, .. } => *mode == Mode::Append,
+        Node::Window { mode, .. } | Node::Sessions { mode, .. } | Node::Aggregate { mode, .. } => *mode == Mode::Append,
         Node::Dedup { within, .. } => *within,
     }
 }
