@@ -7,6 +7,7 @@ use watershed_benches::Failure;
 use watershed_benches::compare::{self, Compare};
 use watershed_benches::durability::{self, Durability};
 use watershed_benches::generate::{Generate, generate};
+use watershed_benches::nexmark;
 
 /// Data for Watershed's benchmarks, and side-by-side runs.
 #[derive(Parser)]
@@ -24,6 +25,8 @@ enum Action {
     Compare(Compare),
     /// Runs graphs with and without a checkpoint, and prints what durability costs.
     Durability(Durability),
+    /// Runs the queries of Nexmark over generated events, each held against a plain loop.
+    Nexmark(nexmark::Wanted),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Action::Generate(wanted) => generate(&wanted).map_err(Failure::Io),
         Action::Compare(wanted) => compare::print(&wanted),
         Action::Durability(wanted) => durability::print(&wanted),
+        Action::Nexmark(wanted) => nexmark::print(&wanted),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -21,7 +21,7 @@ fn graph_and_loop_agree() {
     for threads in [1, 2] {
         let mut seen: Vec<Measured> = Vec::new();
         compare(&small(threads), &mut |measured| seen.push(measured.clone())).expect("both sides agree");
-        assert_eq!(seen.len(), 27, "nine questions from three places");
+        assert_eq!(seen.len(), 36, "twelve questions from three places");
         assert!(seen.iter().all(|measured| measured.answer_rows > 0));
     }
 }

@@ -15,14 +15,13 @@
 
 mod columns;
 mod files;
-mod random;
 mod text;
 
 pub use columns::{Columns, batches, schema};
 pub use files::{FileFormat, write_files};
 pub use text::{csv_header, push_csv, push_json};
 
-use random::Random;
+use crate::random::Random;
 
 /// The phones, two of each model.
 pub const DEVICES: [(&str, &str); 8] = [

@@ -7,7 +7,8 @@ use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
 
 use crate::Failure;
 
-/// Counts by the end of the window (0 without windows) and the user (empty without users).
+/// Counts by the end of the window (0 without windows; of pairs, by the time of the left row) and the user (empty without
+/// users).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer(BTreeMap<i64, BTreeMap<String, Cell>>);
 
@@ -44,8 +45,15 @@ impl Answer {
             self.add(0, "", Cell { count: squares.len() as i64, sum: squares.values().iter().sum() });
             return Ok(());
         }
-        let ends = column("window_end").map(AsArray::as_primitive::<TimestampMicrosecondType>);
         let users = column("User").map(AsArray::as_string::<i32>);
+        if let (Some(others), Some(times), Some(users)) = (column("other"), column("at"), users) {
+            let times = times.as_primitive::<TimestampMicrosecondType>().values();
+            for (row, (&other, &time)) in others.as_primitive::<Float64Type>().values().iter().zip(times).enumerate() {
+                self.add(time, users.value(row), Cell { count: 1, sum: other });
+            }
+            return Ok(());
+        }
+        let ends = column("window_end").map(AsArray::as_primitive::<TimestampMicrosecondType>);
         let sums = column("sum").map(AsArray::as_primitive::<Float64Type>);
         let means = column("mean").map(AsArray::as_primitive::<Float64Type>);
         let counts = column("count").map(AsArray::as_primitive::<Int64Type>);

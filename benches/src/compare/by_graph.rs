@@ -14,19 +14,24 @@ use crate::feed::{Feed, Kept};
 /// and a plain loop gives the same answer.
 pub(crate) fn text(workload: Workload, data: &Data, partitions: usize) -> String {
     let (source, select) = data.source(workload);
-    let (last, last_path) = workload.operators();
-    let (mut operators, mut path) = (Vec::new(), vec!["activity"]);
+    let (mut operators, mut top) = (Vec::new(), vec!["activity"]);
     if let Some(select) = select {
         operators.push(format!(r#""timed": Select([{select}]),"#));
-        path.push("timed");
+        top.push("timed");
     }
     if workload.reads_time() {
         operators.push(r#""marked": Watermark(column: "event_time", delay: "61 minutes"),"#.to_owned());
-        path.push("marked");
+        top.push("marked");
     }
-    operators.push(last.to_owned());
-    path.extend([last_path, "out"]);
-    let (name, operators, path) = (workload.name(), operators.join("\n        "), path.join(" -> "));
+    operators.push(workload.operators().to_owned());
+    // Several paths have what is above them in common.
+    let mut flow = vec![top.join(" -> "), format!("{} -> out", workload.last())];
+    if top.len() == 1 {
+        flow.remove(0);
+    }
+    flow.extend(workload.paths().iter().map(|path| format!("{} -> {path}", top[top.len() - 1])));
+    let flow = flow.iter().map(|path| format!(r#""{path}""#)).collect::<Vec<_>>().join(", ");
+    let (name, operators) = (workload.name(), operators.join("\n        "));
     format!(
         r#"Graph(
     name: "{name}",
@@ -39,7 +44,7 @@ pub(crate) fn text(workload: Workload, data: &Data, partitions: usize) -> String
     sinks: {{
         "out": Discard(),
     }},
-    flow: ["{path}"],
+    flow: [{flow}],
     run: (trigger: AvailableNow, at_end: Flush, partitions: {partitions}),
 )
 "#

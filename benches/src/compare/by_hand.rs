@@ -13,20 +13,21 @@ use hashbrown::HashSet;
 use super::answer::{Answer, Cell};
 use super::medium::{Data, LoopBatch, Times};
 use super::names::Names;
+use super::together::{After, Pairs, SameWindow, Sessions};
 use super::workload::{SIZE, SLIDE, Workload};
 use crate::Failure;
 
 /// How far behind the newest row a row may be: what the graph's watermark allows for.
-const LATENESS: i64 = 61 * 60_000_000;
+pub(super) const LATENESS: i64 = 61 * 60_000_000;
 
 /// What a loop gives.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     /// The end of the window, which table of names and which name in it, and the counts.
-    rows: Vec<(i64, u32, u32, Cell)>,
-    names: Vec<Names>,
+    pub(super) rows: Vec<(i64, u32, u32, Cell)>,
+    pub(super) names: Vec<Names>,
     /// Columns that were made row by row; what they add up to is found when nobody measures.
-    columns: Vec<Vec<f64>>,
+    pub(super) columns: Vec<Vec<f64>>,
 }
 
 impl Output {
@@ -61,13 +62,16 @@ pub(crate) fn run(workload: Workload, data: &Data, threads: usize) -> Result<Out
             folded::<Table<(u64, f64)>>(workload, data, threads)
         }
         Workload::TypedMap => folded::<Squares>(workload, data, threads),
-        // Its parts cannot be put together without looking at every row again.
+        Workload::Session => folded::<Sessions>(workload, data, threads),
+        // Their parts cannot be put together without looking at every row again.
         Workload::Dedup => folded::<Dedup>(workload, data, 1),
+        Workload::JoinInterval => folded::<Pairs<After>>(workload, data, 1),
+        Workload::JoinWindow => folded::<Pairs<SameWindow>>(workload, data, 1),
     }
 }
 
 /// What a loop knows after some rows.
-trait Fold: Default + Send {
+pub(super) trait Fold: Default + Send {
     fn add(&mut self, batch: &LoopBatch<'_>);
     fn merge(&mut self, later: Self);
     fn output(self) -> Output;
@@ -177,7 +181,7 @@ impl<C: Count> Fold for Table<C> {
 
 /// Calls `row` with every row's place and time in microseconds.
 #[inline]
-fn each_time(times: Times<'_>, mut row: impl FnMut(usize, i64)) {
+pub(super) fn each_time(times: Times<'_>, mut row: impl FnMut(usize, i64)) {
     match times {
         Times::Micros(micros) => micros.iter().enumerate().for_each(|(place, &micros)| row(place, micros)),
         Times::Nanos(nanos) => nanos.iter().enumerate().for_each(|(place, &nanos)| row(place, nanos.div_euclid(1_000))),

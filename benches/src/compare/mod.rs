@@ -9,6 +9,7 @@ mod by_hand;
 mod medium;
 mod names;
 mod table;
+mod together;
 mod typed;
 mod workload;
 

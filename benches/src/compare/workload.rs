@@ -5,6 +5,8 @@ use clap::ValueEnum;
 /// The width of a tumbling and of a sliding window, and the step of the latter, in microseconds.
 pub(crate) const SIZE: i64 = 600_000_000;
 pub(crate) const SLIDE: i64 = 300_000_000;
+/// How far apart rows of a session or a pair may be, and the width of the windows that are joined, in microseconds.
+pub(crate) const NEAR: i64 = 5_000_000;
 
 /// A question over activity rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,6 +19,12 @@ pub enum Workload {
     Sliding,
     /// Rows per user in tumbling windows, each user and time once.
     Dedup,
+    /// Rows per user in sessions that five seconds of silence end.
+    Session,
+    /// Each row whose `x` is not negative with the negative ones of the same user in the five seconds after it.
+    JoinInterval,
+    /// The same pairs in tumbling windows of five seconds.
+    JoinWindow,
     /// Rows and sum of `x` of all.
     Global,
     /// Rows, sum and average of `x` per user.
@@ -37,7 +45,7 @@ impl Workload {
 
     /// Whether `x` is looked at.
     pub(crate) fn reads_x(self) -> bool {
-        !matches!(self, Self::Tumbling | Self::Sliding | Self::Dedup)
+        !matches!(self, Self::Tumbling | Self::Sliding | Self::Dedup | Self::Session)
     }
 
     /// Whether `User` is looked at.
@@ -47,12 +55,36 @@ impl Workload {
 
     /// Whether the event time is looked at.
     pub(crate) fn reads_time(self) -> bool {
-        matches!(self, Self::Tumbling | Self::TumblingMeans | Self::Sliding | Self::Dedup)
+        match self {
+            Self::Tumbling
+            | Self::TumblingMeans
+            | Self::Sliding
+            | Self::Dedup
+            | Self::Session
+            | Self::JoinInterval
+            | Self::JoinWindow => true,
+            Self::Global | Self::PerUser | Self::Typed | Self::TypedSerde | Self::TypedMap => false,
+        }
     }
 
-    /// The operators below the watermark, or below the source where the time does not matter, and their part of the flow.
-    pub(crate) fn operators(self) -> (&'static str, &'static str) {
-        let operators = match self {
+    /// The paths from the watermark, or from the source where the time does not matter, to the node that gives the answer.
+    pub(crate) fn paths(self) -> &'static [&'static str] {
+        match self {
+            Self::Dedup => &["unique -> counts"],
+            Self::JoinInterval => &["left -> joined.left", "right -> joined.right"],
+            Self::JoinWindow => &["left -> left_windows -> joined.left", "right -> right_windows -> joined.right"],
+            _ => &["counts"],
+        }
+    }
+
+    /// The node that gives the answer.
+    pub(crate) fn last(self) -> &'static str {
+        if matches!(self, Self::JoinInterval | Self::JoinWindow) { "joined" } else { "counts" }
+    }
+
+    /// The operators on the paths.
+    pub(crate) fn operators(self) -> &'static str {
+        match self {
             Self::Tumbling => {
                 r#""counts": Window(
             window: Tumbling(size: "10 minutes"),
@@ -86,6 +118,34 @@ impl Workload {
             output_mode: Append,
         ),"#
             }
+            Self::Session => {
+                r#""counts": Window(
+            window: Session(gap: "5 seconds"),
+            keys: ["User"],
+            aggregates: ["count(*) AS count"],
+            output_mode: Append,
+        ),"#
+            }
+            Self::JoinInterval => {
+                r#""left": Filter("x >= 0.0"),
+        "right": Filter("x < 0.0"),
+        "joined": Join(
+            kind: Inner,
+            on: "left.User = right.User AND right.event_time BETWEEN left.event_time AND left.event_time + INTERVAL '5 seconds'",
+            select: ["left.User AS User", "left.event_time AS at", "right.x AS other"],
+        ),"#
+            }
+            Self::JoinWindow => {
+                r#""left": Filter("x >= 0.0"),
+        "right": Filter("x < 0.0"),
+        "left_windows": AssignWindow(window: Tumbling(size: "5 seconds")),
+        "right_windows": AssignWindow(window: Tumbling(size: "5 seconds")),
+        "joined": Join(
+            kind: Inner,
+            on: "left.User = right.User AND left.window_end = right.window_end",
+            select: ["left.User AS User", "left.event_time AS at", "right.x AS other"],
+        ),"#
+            }
             Self::Global => {
                 r#""counts": Aggregate(aggregates: ["count(*) AS count", "sum(x) AS sum"], output_mode: Complete),"#
             }
@@ -99,7 +159,6 @@ impl Workload {
             Self::Typed => r#""counts": RowCounts(),"#,
             Self::TypedSerde => r#""counts": SerdeCounts(),"#,
             Self::TypedMap => r#""counts": Squares(),"#,
-        };
-        (operators, if self == Self::Dedup { "unique -> counts" } else { "counts" })
+        }
     }
 }
