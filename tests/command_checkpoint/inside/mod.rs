@@ -90,5 +90,7 @@ fn masked(text: &str) -> String {
         }
         words.join(" ") + "\n"
     };
-    text.lines().map(line).collect()
+    // As wide as the columns are, which instants make by as many digits as they happen to have.
+    let is_border = |line: &&str| line.starts_with(['┌', '╞', '└']);
+    text.lines().filter(|line| !is_border(line)).map(line).collect()
 }

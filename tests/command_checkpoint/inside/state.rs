@@ -95,11 +95,8 @@ fn state_shows_rows_as_the_graph_means_them_at_any_epoch() {
     └────────┘
     ");
     assert_snapshot!(masked(&state(&["visits", "--key", "in/1.json"])), @r"
-    ┌───────────┬─────────────────────────────┬──────┐
     │ path │ modified │ size │
-    ╞═══════════╪═════════════════════════════╪══════╡
     │ in/1.json │ CLOCK │ 136 │
-    └───────────┴─────────────────────────────┴──────┘
     ");
 }
 
